@@ -1,0 +1,29 @@
+#include "base/error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+
+using wharf::Error;
+using wharf::ErrorKind;
+
+TEST_CASE("context goes in front and keeps the rest") {
+    Error error{ErrorKind::rate_limited, "too many requests", "wait"};
+    error.set_retry_after(std::chrono::seconds{7});
+    const Error outer = error.with_context("listing a/b");
+    CHECK(outer.message() == "listing a/b: too many requests");
+    CHECK(outer.kind() == ErrorKind::rate_limited);
+    CHECK(outer.hint() == "wait");
+    CHECK(outer.retry_after() == std::chrono::seconds{7});
+}
+
+TEST_CASE("a full disk is told apart from a broken one") {
+    CHECK(wharf::system_error("writing x", ENOSPC).kind() == ErrorKind::no_space);
+    CHECK(wharf::system_error("writing x", EDQUOT).kind() == ErrorKind::no_space);
+    CHECK(wharf::system_error("writing x", EIO).kind() == ErrorKind::storage);
+}
+
+TEST_CASE("value() of a failed result throws the error itself") {
+    const wharf::Result<int> failed = Error{ErrorKind::invalid_request, "no"};
+    CHECK_THROWS_AS(static_cast<void>(failed.value()), Error);
+}
