@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace wharf::net {
+
+/// Header fields in order; names compare without case.
+class Headers {
+  public:
+    void add(std::string name, std::string value) {
+        fields_.emplace_back(std::move(name), std::move(value));
+    }
+
+    /// The first field of that name.
+    std::optional<std::string_view> find(std::string_view name) const noexcept;
+
+    /// All values of that name, in order.
+    std::vector<std::string_view> all(std::string_view name) const;
+
+    const std::vector<std::pair<std::string, std::string>>& fields() const noexcept {
+        return fields_;
+    }
+
+  private:
+    std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+} // namespace wharf::net

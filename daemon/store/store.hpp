@@ -1,0 +1,88 @@
+#pragma once
+
+#include "daemon/async/awaitable.hpp"
+#include "daemon/async/blocking_pool.hpp"
+#include "daemon/hub/types.hpp"
+#include "daemon/store/blob_lock.hpp"
+#include "daemon/store/partial_file.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace wharf::store {
+
+struct StoreOptions {
+    std::filesystem::path cache_dir; ///< the official layout; created when missing
+    std::filesystem::path state_dir; ///< holds the catalogue; created when missing, mode 0700
+    bool lock_files = false;         ///< take the official client's flock files: others write too
+};
+
+using Entries = std::vector<hub::TreeEntry>;
+
+/// What is left to do after everything that needs no network was done.
+struct BroughtIn {
+    Entries missing;    ///< to be fetched
+    Entries unverified; ///< blobs that somebody else put there: hash them before trusting them
+};
+
+/// What we hold: the cache on disk in the official layout, and the catalogue that knows which blob
+/// is where and was verified. Calls come from the control thread; the work is done on a thread of
+/// its own (catalogue, links, small files) or on the blocking pool (hashing, flushing).
+///
+/// Order of publishing, which makes a crash at any point harmless: blob written beside the cache →
+/// hash checked (by transfer/) → fdatasync → rename → directory fsync → catalogue → pointer in
+/// the snapshot → snapshot directory fsync → ref.
+class Store {
+  public:
+    /// Opens or creates; rebuilds a missing or broken catalogue from the disk; removes partial
+    /// files of earlier runs. Throws storage Errors, invalid_request for unusable folders.
+    Store(StoreOptions options, async::BlockingPool& pool);
+    ~Store();
+
+    /// The commit that refs/<revision> holds; none if there is none.
+    Awaitable<std::optional<std::string>> known_commit(hub::RepoId repo, std::string revision);
+
+    /// The commit's file list, if we have it (memory, then trees/<commit>.json); else null.
+    Awaitable<hub::TreePtr> tree(hub::RepoId repo, std::string commit);
+
+    /// Keeps a commit's file list for ever: it is immutable.
+    Awaitable<> save_tree(hub::RepoId repo, std::string commit, hub::TreePtr tree);
+
+    /// Puts every wanted file whose verified blob we hold (in this repo or another, then by hard
+    /// link) into the commit's snapshot, and says what remains. Reads no file contents.
+    Awaitable<BroughtIn> bring_in(hub::RepoId repo, std::string commit, Entries wanted);
+
+    /// As bring_in() says, but changes nothing: which of the wanted files are there (true).
+    Awaitable<std::vector<bool>> held(hub::RepoId repo, std::string commit, Entries wanted);
+
+    /// Hashes a blob that bring_in() reported as unverified. True: it is right and known as such
+    /// from now on. False: it was wrong or gone and has been removed.
+    Awaitable<bool> verify(hub::RepoId repo, hub::TreeEntry entry);
+
+    /// A new file for a blob's bytes, its space reserved. Throws no_space with numbers.
+    Awaitable<std::unique_ptr<PartialFile>> create_partial(std::string etag, std::uint64_t size);
+
+    /// Publishes a complete, checked file as a blob of the repo (replacing one of that name).
+    Awaitable<> publish(std::unique_ptr<PartialFile> file, hub::RepoId repo);
+
+    /// The official client's lock for a blob, waited for; an empty lock unless `lock_files`.
+    Awaitable<BlobLock> lock_blob(hub::RepoId repo, std::string etag);
+
+    /// After the last pointer of a job: makes the snapshot durable and points the ref at it. A
+    /// revision that is the commit itself gets no ref.
+    Awaitable<> finish_snapshot(hub::RepoId repo, std::string commit, std::string revision);
+
+    /// Where a commit's files are or will be. Any thread.
+    std::filesystem::path snapshot_path(const hub::RepoId& repo, const std::string& commit) const;
+
+    const std::filesystem::path& cache_dir() const noexcept;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace wharf::store
