@@ -49,9 +49,8 @@ std::string_view name(JobState state) noexcept {
     return "failed";
 }
 
-std::uint64_t Speedometer::sample(std::uint64_t bytes_done) {
+std::uint64_t Speedometer::sample(std::uint64_t bytes_done, Clock::time_point now) {
     constexpr std::chrono::seconds window{3};
-    const auto now = Clock::now();
     samples_.emplace_back(now, bytes_done);
     // Keep one sample older than the window, so that the whole window is measured.
     while (samples_.size() > 2 && now - samples_[1].first > window) {

@@ -57,10 +57,11 @@ struct Progress {
 /// Bytes a second over the last few seconds, from samples of a counter.
 class Speedometer {
   public:
-    std::uint64_t sample(std::uint64_t bytes_done);
+    using Clock = std::chrono::steady_clock;
+
+    std::uint64_t sample(std::uint64_t bytes_done, Clock::time_point now = Clock::now());
 
   private:
-    using Clock = std::chrono::steady_clock;
     std::vector<std::pair<Clock::time_point, std::uint64_t>> samples_;
 };
 
