@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate of our own CA")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="of the hub; 0 is any free one")
-    parser.add_argument("--cdn-host", metavar="NAME", help="name of the CDN in redirects (default: --host)")
+    parser.add_argument("--cdn-host", default="127.0.0.2", help="the same for the CDN (default: %(default)s)")
     parser.add_argument("--cdn-port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--directory", type=Path, help="for certificates and made-up files")

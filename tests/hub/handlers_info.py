@@ -143,7 +143,8 @@ def _tree_entry(commit: Commit, path: str, history: dict[str, Commit] | None) ->
         last = _last_change(commit, path, history)
         value["lastCommit"] = {"id": last.id, "title": last.title, "date": last.date}
         if entry is not None:
-            value["securityFileStatus"] = {"status": "unscanned"}
+            scans = {"avScan": None, "pickleImportScan": None}
+            value["securityFileStatus"] = {"status": "unscanned", **scans}
     return value
 
 

@@ -17,12 +17,11 @@ _numbers = itertools.count(1)
 class Listener:
     """A listening socket. The address is known (and connectable) once it is constructed."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, public_host: str | None = None) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=512)
         self.port: int = self._socket.getsockname()[1]
-        name = public_host or host
-        shown = f"[{name}]" if ":" in name else name
+        shown = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}"
         self._tls = tls
         self._lock = threading.Lock()

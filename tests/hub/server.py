@@ -29,8 +29,9 @@ class HubOptions:
     tls: bool = False
     host: str = "127.0.0.1"
     port: int = 0
-    cdn_host: str | None = None
-    """Name under which clients are sent to the CDN, e.g. "localhost" to differ from `host`."""
+    cdn_host: str = "127.0.0.2"
+    """Another host than the hub's: some clients look at the name alone, not at the port, when they
+    decide whether a redirect leaves the Hub and their token has to stay behind."""
     cdn_port: int = 0
     control_port: int = 0
     directory: Path | None = None
@@ -79,11 +80,11 @@ class TestHub:
         options, context = self.options, None
         if options.tls:
             authority = Authority(self.directory / "tls")
-            names = (*LOCAL_NAMES, *(n for n in (options.host, options.cdn_host) if n and n not in LOCAL_NAMES))
-            context = server_context(*authority.issue("server", names))
+            names = dict.fromkeys((*LOCAL_NAMES, options.host, options.cdn_host))
+            context = server_context(*authority.issue("server", tuple(names)))
             self.ca_file = authority.ca_file
         hub = Listener(options.host, options.port, context)
-        cdn = Listener(options.host, options.cdn_port, context, options.cdn_host)
+        cdn = Listener(options.cdn_host, options.cdn_port, context)
         control = Listener("127.0.0.1", options.control_port, None)
         self._listeners = [hub, cdn, control]
         self.endpoint, self.cdn_endpoint, self.control_url = hub.url, cdn.url, control.url
