@@ -52,14 +52,18 @@ class Admin:
 
     # --- Accounts ---
 
-    def add_user(self, name: str, token: str | None = None, role: str = "write", **details: Any) -> None:
+    def add_user(
+        self, name: str, token: str | None = None, role: str = "write", **details: Any
+    ) -> None:
         """`details`: fullname, email, orgs, is_pro."""
         with self._state.lock:
             self._state.directory.add_user(name, **details)
             if token is not None:
                 self._state.directory.add_token(name, token, role)
 
-    def add_token(self, user: str, token: str, role: str = "write", label: str | None = None) -> None:
+    def add_token(
+        self, user: str, token: str, role: str = "write", label: str | None = None
+    ) -> None:
         with self._state.lock:
             self._state.directory.add_token(user, token, role, label)
 
@@ -70,7 +74,9 @@ class Admin:
 
     # --- Repositories ---
 
-    def create_repo(self, id: str, kind: str = "model", files: dict[str, Any] | None = None, **access: Any) -> str:
+    def create_repo(
+        self, id: str, kind: str = "model", files: dict[str, Any] | None = None, **access: Any
+    ) -> str:
         """A repository with `files` on main (see `commit`); returns the head commit's id.
 
         `access` is what `set_access` takes, `lfs_patterns` and `lfs_threshold` override what
@@ -118,7 +124,9 @@ class Admin:
             repo.set_ref(ref_kind, branch, commit.id)
         return commit.id
 
-    def set_ref(self, id: str, name: str, target: str, kind: str = "model", ref_kind: str = "branch") -> str:
+    def set_ref(
+        self, id: str, name: str, target: str, kind: str = "model", ref_kind: str = "branch"
+    ) -> str:
         """Points a branch, tag, convert ref or pull request at any revision."""
         with self._state.lock:
             repo = self._state.get(kind, id)
@@ -155,11 +163,19 @@ class Admin:
     def repos(self) -> list[dict[str, Any]]:
         with self._state.lock:
             return [
-                {"kind": repo.kind, "id": repo.id, "head": repo.head.id, "private": repo.private, "gated": repo.gated}
+                {
+                    "kind": repo.kind,
+                    "id": repo.id,
+                    "head": repo.head.id,
+                    "private": repo.private,
+                    "gated": repo.gated,
+                }
                 for repo in self._state.repositories()
             ]
 
-    def files(self, id: str, kind: str = "model", revision: str = "main") -> dict[str, dict[str, Any]]:
+    def files(
+        self, id: str, kind: str = "model", revision: str = "main"
+    ) -> dict[str, dict[str, Any]]:
         """Path → {etag, oid, size, lfs} of a revision: what a test compares with."""
         with self._state.lock:
             commit = self._state.get(kind, id).find_revision(revision)

@@ -13,7 +13,6 @@ from .transport import Channel
 from .wire import (
     BadRequest,
     BufferedReader,
-    Headers,
     Request,
     RequestBody,
     Response,

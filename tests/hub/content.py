@@ -43,7 +43,9 @@ def serve_blob(request: Request, blob: Blob, etag: str, headers: list[tuple[str,
     quoted = f'"{etag}"'
     fields = Headers([("ETag", quoted), ("Accept-Ranges", "bytes"), *headers])
     condition = request.headers.get("If-None-Match")
-    if condition is not None and quoted in [tag.strip().removeprefix("W/") for tag in condition.split(",")]:
+    if condition is not None and quoted in [
+        tag.strip().removeprefix("W/") for tag in condition.split(",")
+    ]:
         return Response(304, fields)
     wanted = request.headers.get("Range") if request.method == "GET" else None
     if request.headers.get("If-Range") not in (None, quoted):

@@ -1,8 +1,8 @@
 """The control server: the in-process API over HTTP, for tests in other processes.
 
 `POST /<object>/<method>` with the arguments as a JSON object; the reply is `{"result": …}` or
-`{"error": "…"}` with status 400 (503 for a wait that timed out). Objects are `admin`, `faults` and `log`. GET works as well, with
-the query as string arguments; `GET /` tells where everything is.
+`{"error": "…"}` with status 400 (503 for a wait that timed out). Objects are `admin`, `faults` and
+`log`. GET works as well, with the query as string arguments; `GET /` tells where everything is.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ class ControlFace:
 
     name = "control"
 
-    def __init__(self, base_url: str, objects: dict[str, object], summary: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, base_url: str, objects: dict[str, object], summary: Callable[[], dict[str, Any]]
+    ) -> None:
         self.base_url = base_url
         self._objects = objects
         self._summary = summary
 
     def answer(self, request: Request, connection: int) -> tuple[Response, Exchange]:
-        record = Record(0, 0, self.name, request.method, request.path, "", connection, request.reused)
+        record = Record(
+            0, 0, self.name, request.method, request.path, "", connection, request.reused
+        )
         try:
             response = self._call(request)
         except (ValueError, TypeError, BadRequest) as error:

@@ -109,7 +109,13 @@ class HubFace(LoggedFace):
     name = "hub"
 
     def __init__(
-        self, base_url: str, cdn_url: str, state: State, log: RequestLog, faults: Faults, limiter: RateLimiter
+        self,
+        base_url: str,
+        cdn_url: str,
+        state: State,
+        log: RequestLog,
+        faults: Faults,
+        limiter: RateLimiter,
     ) -> None:
         super().__init__(base_url, state, log, faults)
         self._cdn_url = cdn_url
@@ -214,7 +220,7 @@ class CdnFace(LoggedFace):
 
 
 def _cdn_error(status: int, code: str, message: str) -> Response:
-    text = f"<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
     response = text_response(text, status)
     response.headers = Headers([("Content-Type", "application/xml")])
     return response

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .exchange import Exchange
-from .fault_actions import Action, make_action
+from .fault_action import Action
+from .fault_actions import make_action
 from .log import Record
 from .wire import Request
 
@@ -78,7 +79,13 @@ class Rule:
     released: threading.Event = field(default_factory=threading.Event)
 
     def describe(self) -> dict[str, Any]:
-        return {"id": self.id, "times": self.times, "skip": self.skip, "seen": self.seen, "hits": self.hits}
+        return {
+            "id": self.id,
+            "times": self.times,
+            "skip": self.skip,
+            "seen": self.seen,
+            "hits": self.hits,
+        }
 
 
 class Faults:

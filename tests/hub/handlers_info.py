@@ -130,7 +130,12 @@ def _tree_entry(commit: Commit, path: str, history: dict[str, Commit] | None) ->
     """`history` is given when the last commit of the entry is wanted as well."""
     entry = commit.files.get(path)
     if entry is None:
-        value: dict[str, Any] = {"type": "directory", "oid": commit.folders[path], "size": 0, "path": path}
+        value: dict[str, Any] = {
+            "type": "directory",
+            "oid": commit.folders[path],
+            "size": 0,
+            "path": path,
+        }
     else:
         value = {"type": "file", "oid": entry.oid, "size": entry.blob.size, "path": path}
         if entry.lfs:

@@ -6,6 +6,7 @@ import itertools
 import socket
 import ssl
 import threading
+import time
 
 from .connection import Connection, Face
 from .transport import Channel
@@ -30,7 +31,9 @@ class Listener:
         self._thread: threading.Thread | None = None
 
     def start(self, face: Face) -> None:
-        self._thread = threading.Thread(target=self._accept, args=(face,), daemon=True, name=f"accept-{face.name}")
+        self._thread = threading.Thread(
+            target=self._accept, args=(face,), daemon=True, name=f"accept-{face.name}"
+        )
         self._thread.start()
 
     def _accept(self, face: Face) -> None:
@@ -39,7 +42,9 @@ class Listener:
                 sock, address = self._socket.accept()
             except OSError:
                 return
-            thread = threading.Thread(target=self._serve, args=(sock, address[0], face), daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(sock, address[0], face), daemon=True
+            )
             thread.start()
 
     def _serve(self, sock: socket.socket, peer: str, face: Face) -> None:
@@ -64,15 +69,19 @@ class Listener:
 
     def close_idle(self) -> int:
         """Ends the connections that are kept alive between requests; tells how many."""
+        # A client may have its whole answer a moment before our thread knows it is idle again.
+        deadline = time.monotonic() + 0.1
+        while self._busy() and time.monotonic() < deadline:
+            time.sleep(0.001)
         with self._lock:
             idle = [connection for connection in self._connections if connection.idle]
         for connection in idle:
             connection.interrupt()
         return len(idle)
 
-    def connections(self) -> int:
+    def _busy(self) -> bool:
         with self._lock:
-            return len(self._connections)
+            return any(not connection.idle for connection in self._connections)
 
     def stop(self) -> None:
         """Stops accepting and ends all connections."""

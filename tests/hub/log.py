@@ -144,18 +144,23 @@ class RequestLog:
             return self._changed.wait_for(settled, timeout)
 
 
-def _filter(filters: dict[str, Any]) -> Callable[[Record], bool]:
-    names = {item.name for item in dataclasses.fields(Record)}
-    tests: list[Callable[[Record], bool]] = []
-    for name, value in filters.items():
-        if name == "since":
-            tests.append(lambda record, value=value: record.number > int(value))
-        elif name in ("path_matches", "query_matches"):
-            attribute, pattern = name.partition("_")[0], re.compile(value)
-            tests.append(lambda r, a=attribute, p=pattern: p.search(getattr(r, a)) is not None)
-        elif name in names:
-            values = value if isinstance(value, (list, tuple, set)) else [value]
-            tests.append(lambda record, name=name, values=values: getattr(record, name) in values)
-        else:
-            raise ValueError(f"unknown filter {name}")
+_Test = Callable[[Record], bool]
+_FIELDS = {item.name for item in dataclasses.fields(Record)}
+
+
+def _filter(filters: dict[str, Any]) -> _Test:
+    tests = [_test(name, value) for name, value in filters.items()]
     return lambda record: all(test(record) for test in tests)
+
+
+def _test(name: str, value: Any) -> _Test:
+    if name == "since":
+        number = int(value)
+        return lambda record: record.number > number
+    if name in ("path_matches", "query_matches"):
+        attribute, pattern = name.partition("_")[0], re.compile(value)
+        return lambda record: pattern.search(getattr(record, attribute)) is not None
+    if name in _FIELDS:
+        values = value if isinstance(value, (list, tuple, set)) else [value]
+        return lambda record: getattr(record, name) in values
+    raise ValueError(f"unknown filter {name}")

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_HASH_CHUNK = 1 << 20
+_HASH_CHUNK = 256 << 10
 _Folder = dict[str, Any]  # name → object id, or a nested _Folder
 
 
@@ -51,21 +51,47 @@ class Blob:
     def sha256(self) -> str:
         with self._lock:
             if self._sha256 is None:
-                digest = hashlib.sha256()
-                for piece in self.chunks(0, self.size):
-                    digest.update(piece)
-                self._sha256 = digest.hexdigest()
+                self._sha256 = self._digest(hashlib.sha256())
             return self._sha256
 
     @property
     def git_sha1(self) -> str:
         with self._lock:
             if self._git_sha1 is None:
-                digest = hashlib.sha1(b"blob %d\0" % self.size)
-                for piece in self.chunks(0, self.size):
-                    digest.update(piece)
-                self._git_sha1 = digest.hexdigest()
+                self._git_sha1 = self._digest(hashlib.sha1(b"blob %d\0" % self.size))
             return self._git_sha1
+
+    def _digest(self, digest: Any) -> str:
+        if self._data is not None:
+            digest.update(self._data)
+            return str(digest.hexdigest())
+        # One buffer for all: fresh ones of this size cost more than the hashing.
+        buffer = memoryview(bytearray(_HASH_CHUNK))
+        zeros = bytes(_HASH_CHUNK)
+        position = 0
+        with open(self.path or "", "rb", buffering=0) as file:
+            while position < self.size:
+                # Holes are not read: that would fill the page cache with them.
+                data = _next_data(file.fileno(), position, self.size)
+                while position < data:
+                    count = min(len(zeros), data - position)
+                    digest.update(zeros[:count])
+                    position += count
+                file.seek(position)
+                if count := file.readinto(buffer) or 0:
+                    digest.update(buffer[:count])
+                elif position < self.size:
+                    raise OSError(f"{self.path} shrank while it was being hashed")
+                position += count
+        return str(digest.hexdigest())
+
+
+def _next_data(fd: int, position: int, size: int) -> int:
+    """Where the next bytes that are stored begin; the end of the file if there are none."""
+    try:
+        return os.lseek(fd, position, os.SEEK_DATA)
+    except OSError:
+        return size
 
 
 def git_object_id(kind: str, data: bytes) -> str:
@@ -75,7 +101,9 @@ def git_object_id(kind: str, data: bytes) -> str:
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
     """The small text that stands for a large file inside git."""
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+    return (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+    )
 
 
 def tree_ids(files: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The test Hub's control API for tests that did not start the Hub themselves.
+"""The test Hub in another process, and its control API for whoever did not start it.
 
 `HubControl(url).faults.add("reset", after=1000)` is the same as the call on a `TestHub` object,
 except that records and the like come back as dictionaries.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
+import subprocess
+import sys
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class ControlError(Exception):
@@ -26,14 +31,28 @@ class _Remote:
         self._name = name
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        return lambda **arguments: self._control.call(f"/{self._name}/{method}", arguments)
+        first = _FIRST.get(f"{self._name}.{method}") or _FIRST.get(self._name, "")
+
+        def call(*values: Any, **arguments: Any) -> Any:
+            if len(values) > 1:
+                raise TypeError("only the first argument may go without its name")
+            if values:
+                arguments[first] = values[0]
+            return self._control.call(f"/{self._name}/{method}", arguments)
+
+        return call
 
 
-class _RemoteFaults(_Remote):
-    def add(self, kind: str | None = None, **arguments: Any) -> int:
-        """Like `Faults.add`, whose first argument has no name in most calls."""
-        result: int = self._control.call("/faults/add", {"kind": kind, **arguments})
-        return result
+_FIRST = {
+    "admin": "id",
+    "admin.add_user": "name",
+    "admin.add_token": "user",
+    "admin.revoke_token": "token",
+    "faults": "id",
+    "faults.add": "kind",
+    "log.bytes_sent": "blob",
+}
+"""Names of arguments that tests like to pass by position."""
 
 
 class HubControl:
@@ -42,7 +61,7 @@ class HubControl:
     def __init__(self, url: str) -> None:
         self._address = urllib.parse.urlsplit(url).netloc
         self.admin = _Remote(self, "admin")
-        self.faults = _RemoteFaults(self, "faults")
+        self.faults = _Remote(self, "faults")
         self.log = _Remote(self, "log")
 
     @staticmethod
@@ -70,3 +89,40 @@ class HubControl:
         if response.status != 200:
             raise ControlError(value["error"])
         return value
+
+
+class HubProcess:
+    """`python3 -m tests.hub` with more options; use it as a context manager."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.state_file = directory / "hub.json"
+        command = [sys.executable, "-m", "tests.hub", "--directory", str(directory)]
+        command += ["--state-file", str(self.state_file), *options]
+        self._process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        # Its only line of output comes when it is ready.
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the test Hub ended with status {self._process.wait()}")
+        summary = json.loads(line)
+        self.endpoint: str = summary["endpoint"]
+        self.control = HubControl(summary["control"])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def __enter__(self) -> HubProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends the process and returns its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        status = self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return status

@@ -26,7 +26,11 @@ _LFS_BY_DEFAULT = (
 ).split()
 DEFAULT_GITATTRIBUTES = "".join(
     f"{pattern} filter=lfs diff=lfs merge=lfs -text\n"
-    for pattern in [*(f"*.{ending}" for ending in _LFS_BY_DEFAULT), "saved_model/**/*", "*tfevents*"]
+    for pattern in [
+        *(f"*.{ending}" for ending in _LFS_BY_DEFAULT),
+        "saved_model/**/*",
+        "*tfevents*",
+    ]
 )
 """What a new repository starts with, like on the real Hub."""
 
@@ -162,7 +166,9 @@ class Repository:
         files = dict(base.files) if base else {}
         touched: set[str] = set(changes)
         for path in deleted:
-            gone = [name for name in files if name == path or name.startswith(path.rstrip("/") + "/")]
+            gone = [
+                name for name in files if name == path or name.startswith(path.rstrip("/") + "/")
+            ]
             touched.update(gone)
             for name in gone:
                 del files[name]
@@ -194,7 +200,12 @@ class Repository:
 
     def refs(self, kind: str) -> dict[str, str]:
         """The refs of one kind: "branch", "tag", "convert" or "pull"."""
-        table = {"branch": self.branches, "tag": self.tags, "convert": self.converts, "pull": self.pulls}
+        table = {
+            "branch": self.branches,
+            "tag": self.tags,
+            "convert": self.converts,
+            "pull": self.pulls,
+        }
         return table[kind]
 
     def set_ref(self, kind: str, name: str, commit_id: str) -> None:

@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass, field
 
 from .errors import RepoMoved, disabled_repo, forbidden, gated_repo, repo_not_found
-from .repository import DEFAULT_GITATTRIBUTES, KINDS, Repository
 from .objects import Blob
+from .repository import DEFAULT_GITATTRIBUTES, KINDS, Repository
 from .users import Directory, Identity
 
 

@@ -73,7 +73,9 @@ class Directory:
         self.users[name] = user
         return user
 
-    def add_token(self, user: str, secret: str, role: str = "write", label: str | None = None) -> Token:
+    def add_token(
+        self, user: str, secret: str, role: str = "write", label: str | None = None
+    ) -> Token:
         if user not in self.users:
             raise ValueError(f"no user {user}")
         if role not in ROLES:

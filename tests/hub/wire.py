@@ -270,12 +270,16 @@ def format_head(status: int, fields: list[tuple[str, str]]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
-def json_response(value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
+def json_response(
+    value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None
+) -> Response:
     data = json.dumps(value, separators=(",", ":")).encode()
     fields = [("Content-Type", "application/json; charset=utf-8"), *(headers or [])]
     return Response(status, Headers(fields), BytesBody(data))
 
 
-def text_response(text: str, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Response:
+def text_response(
+    text: str, status: int = 200, headers: list[tuple[str, str]] | None = None
+) -> Response:
     fields = [("Content-Type", "text/plain; charset=utf-8"), *(headers or [])]
     return Response(status, Headers(fields), BytesBody(text.encode()))

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.hub import TestHub  # noqa: E402
+from tests.hub import TestHub
 
 
 @pytest.fixture(scope="session")

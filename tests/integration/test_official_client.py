@@ -51,7 +51,9 @@ def repo(request: pytest.FixtureRequest, hub: TestHub, client: OfficialClient) -
         hub.admin.delete_repo(repo_id)
 
 
-def check_snapshot(hub: TestHub, repo_id: str, folder: Path, kind: str = "model", revision: str = "main") -> None:
+def check_snapshot(
+    hub: TestHub, repo_id: str, folder: Path, kind: str = "model", revision: str = "main"
+) -> None:
     """All files of a revision are in `folder` with the right contents, and no others."""
     commit = hub.state.get(kind, repo_id).find_revision(revision)
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -60,7 +62,9 @@ def check_snapshot(hub: TestHub, repo_id: str, folder: Path, kind: str = "model"
         assert (folder / path).read_bytes() == entry.blob.read(), path
 
 
-def test_downloads_a_snapshot(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_downloads_a_snapshot(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     folder = Path(client.call("snapshot_download", repo_id=repo, cache_dir=str(tmp_path)))
     assert folder.name == hub.state.get("model", repo).head.id
     check_snapshot(hub, repo, folder)
@@ -71,7 +75,9 @@ def test_downloads_a_snapshot(client: OfficialClient, hub: TestHub, repo: str, t
     assert hub.log.count(since=before, server="cdn") == 0
 
 
-def test_cache_passes_the_official_scanner(client: OfficialClient, repo: str, tmp_path: Path) -> None:
+def test_cache_passes_the_official_scanner(
+    client: OfficialClient, repo: str, tmp_path: Path
+) -> None:
     client.call("snapshot_download", repo_id=repo, cache_dir=str(tmp_path))
     report = client.call("scan_cache_dir", cache_dir=str(tmp_path))
     assert report["warnings"] == []
@@ -80,7 +86,9 @@ def test_cache_passes_the_official_scanner(client: OfficialClient, repo: str, tm
 
 
 @pytest.mark.parametrize("page_size", [1, 3])
-def test_follows_pages(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path, page_size: int) -> None:
+def test_follows_pages(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path, page_size: int
+) -> None:
     hub.admin.configure(page_size=page_size)
     pages = -(-(len(FILES) + 1 + 2) // page_size)  # .gitattributes and two directories
     assert set(client.call("list_repo_files", repo_id=repo)) == set(hub.admin.files(repo))
@@ -100,7 +108,11 @@ def test_downloads_single_files_of_every_kind(
     files = hub.admin.files(repo_id, kind)
     for path, facts in files.items():
         found = client.call(
-            "hf_hub_download", repo_id=repo_id, repo_type=kind, filename=path, cache_dir=str(tmp_path)
+            "hf_hub_download",
+            repo_id=repo_id,
+            repo_type=kind,
+            filename=path,
+            cache_dir=str(tmp_path),
         )
         assert Path(found).as_posix().endswith(path)
         # The blob's name is the etag, so the scheme of names is right as well.
@@ -109,7 +121,9 @@ def test_downloads_single_files_of_every_kind(
     hub.admin.delete_repo(repo_id, kind)
 
 
-def test_downloads_repositories_without_namespace(client: OfficialClient, hub: TestHub, tmp_path: Path) -> None:
+def test_downloads_repositories_without_namespace(
+    client: OfficialClient, hub: TestHub, tmp_path: Path
+) -> None:
     repo_id = f"gpt-{client.name}"
     hub.admin.create_repo(repo_id, files={"config.json": "{}"})
     folder = Path(client.call("snapshot_download", repo_id=repo_id, cache_dir=str(tmp_path)))
@@ -117,12 +131,16 @@ def test_downloads_repositories_without_namespace(client: OfficialClient, hub: T
     hub.admin.delete_repo(repo_id)
 
 
-def test_downloads_any_revision(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_downloads_any_revision(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     first = hub.state.get("model", repo).head.id
     hub.admin.set_ref(repo, "v1.0", first, ref_kind="tag")
     commits = {
         "dev/next": hub.admin.commit(repo, branch="dev/next", files={"config.json": "dev"}),
-        "refs/pr/1": hub.admin.commit(repo, branch="1", ref_kind="pull", files={"config.json": "pr"}),
+        "refs/pr/1": hub.admin.commit(
+            repo, branch="1", ref_kind="pull", files={"config.json": "pr"}
+        ),
         "refs/convert/parquet": hub.admin.commit(
             repo, branch="parquet", ref_kind="convert", files={"config.json": "converted"}
         ),
@@ -143,7 +161,11 @@ def test_fetches_large_files_from_the_cdn_without_token(
     client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
 ) -> None:
     client.call(
-        "hf_hub_download", repo_id=repo, filename="model.safetensors", cache_dir=str(tmp_path), token="hf_alice"
+        "hf_hub_download",
+        repo_id=repo,
+        filename="model.safetensors",
+        cache_dir=str(tmp_path),
+        token="hf_alice",
     )
     (head,) = hub.log.find(method="HEAD", file="model.safetensors")
     assert (head.status, head.user, head.token) == (302, "alice", "alice-1")
@@ -153,14 +175,18 @@ def test_fetches_large_files_from_the_cdn_without_token(
     assert hub.log.bytes_sent(etag) == 300_000
 
 
-def test_follows_relative_redirects(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_follows_relative_redirects(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     hub.admin.configure(resolve_cache=True)
     folder = Path(client.call("snapshot_download", repo_id=repo, cache_dir=str(tmp_path)))
     check_snapshot(hub, repo, folder)
     assert hub.log.count(method="GET", status=200, path_matches="^/api/resolve-cache/") > 0
 
 
-def test_private_repositories_need_a_token(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_private_repositories_need_a_token(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     hub.admin.set_access(repo, private=True)
     arguments = {"repo_id": repo, "cache_dir": str(tmp_path)}
     for token, status in ((False, 401), ("hf_bob", 404)):
@@ -177,7 +203,10 @@ def test_private_repositories_need_a_token(client: OfficialClient, hub: TestHub,
 def test_missing_repositories(client: OfficialClient, hub: TestHub, tmp_path: Path) -> None:
     arguments = {"repo_id": "wonderland/nowhere", "filename": "a", "cache_dir": str(tmp_path)}
     for token in (False, "hf_alice"):
-        assert client.fails("hf_hub_download", token=token, **arguments).types[0] == "RepositoryNotFoundError"
+        assert (
+            client.fails("hf_hub_download", token=token, **arguments).types[0]
+            == "RepositoryNotFoundError"
+        )
         assert client.call("repo_exists", repo_id="wonderland/nowhere", token=token) is False
 
 
@@ -214,19 +243,29 @@ def test_unknown_revisions(client: OfficialClient, repo: str, tmp_path: Path) ->
     assert client.call("revision_exists", repo_id=repo, revision="main") is True
 
 
-def test_unknown_files_are_remembered(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
-    error = client.fails("hf_hub_download", repo_id=repo, filename="no/pe.txt", cache_dir=str(tmp_path))
+def test_unknown_files_are_remembered(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
+    error = client.fails(
+        "hf_hub_download", repo_id=repo, filename="no/pe.txt", cache_dir=str(tmp_path)
+    )
     assert "EntryNotFoundError" in error.types
     assert error.status == 404
     commit = hub.state.get("model", repo).head.id
-    assert (tmp_path / f"models--{repo.replace('/', '--')}" / ".no_exist" / commit / "no/pe.txt").exists()
+    assert (
+        tmp_path / f"models--{repo.replace('/', '--')}" / ".no_exist" / commit / "no/pe.txt"
+    ).exists()
     assert client.call("file_exists", repo_id=repo, filename="no/pe.txt") is False
     assert client.call("file_exists", repo_id=repo, filename="config.json") is True
 
 
 def test_invalid_tokens(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
     error = client.fails(
-        "hf_hub_download", repo_id=repo, filename="config.json", cache_dir=str(tmp_path), token="hf_wrong"
+        "hf_hub_download",
+        repo_id=repo,
+        filename="config.json",
+        cache_dir=str(tmp_path),
+        token="hf_wrong",
     )
     assert (error.types[0], error.status) == ("HfHubHTTPError", 401)
     hub.admin.add_token("bob", "hf_bob_second", label="second")
@@ -288,7 +327,11 @@ def test_lists_trees(client: OfficialClient, hub: TestHub, repo: str) -> None:
 def test_asks_for_paths(client: OfficialClient, hub: TestHub, repo: str) -> None:
     wanted = ["nested/größe?#%.txt", "nested", "nope", "model.safetensors"]
     found = client.call("get_paths_info", repo_id=repo, paths=wanted, expand=True)
-    assert [entry["path"] for entry in found] == ["nested/größe?#%.txt", "nested", "model.safetensors"]
+    assert [entry["path"] for entry in found] == [
+        "nested/größe?#%.txt",
+        "nested",
+        "model.safetensors",
+    ]
     assert found[2]["last_commit"]["title"] == "Add files"
 
 
@@ -298,12 +341,16 @@ def test_repo_info_with_files(client: OfficialClient, hub: TestHub, repo: str) -
     siblings = {row["rfilename"]: row for row in info["siblings"]}
     assert siblings["model.safetensors"]["lfs"]["size"] == 300_000
     assert siblings["empty.txt"]["size"] == 0
-    assert [row["id"] for row in client.call("list_models", search=repo.partition("/")[2])] == [repo]
+    assert [row["id"] for row in client.call("list_models", search=repo.partition("/")[2])] == [
+        repo
+    ]
     commits = client.call("list_repo_commits", repo_id=repo)
     assert [commit["title"] for commit in commits] == ["Add files", "initial commit"]
 
 
-def test_renamed_repositories(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_renamed_repositories(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     new = repo + "-renamed"
     hub.admin.set_access(repo, private=True)
     hub.admin.move_repo(repo, new)
@@ -311,16 +358,23 @@ def test_renamed_repositories(client: OfficialClient, hub: TestHub, repo: str, t
     folder = Path(client.call("snapshot_download", **arguments))
     check_snapshot(hub, new, folder)
     assert client.call("model_info", repo_id=repo, token="hf_alice")["id"] == new
-    assert client.fails("model_info", repo_id=repo, token="hf_bob").types[0] == "RepositoryNotFoundError"
+    assert (
+        client.fails("model_info", repo_id=repo, token="hf_bob").types[0]
+        == "RepositoryNotFoundError"
+    )
     hub.admin.delete_repo(new)
 
 
-def test_ids_do_not_depend_on_case(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_ids_do_not_depend_on_case(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     assert client.call("model_info", repo_id=repo.upper())["id"] == repo
     client.call("snapshot_download", repo_id=repo.upper(), cache_dir=str(tmp_path))
 
 
-def test_downloads_into_a_local_directory(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_downloads_into_a_local_directory(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     target = tmp_path / "here"
     arguments = {"repo_id": repo, "local_dir": str(target), "cache_dir": str(tmp_path / "cache")}
     client.call("snapshot_download", **arguments)
@@ -337,14 +391,18 @@ def test_reloads_offline(client: OfficialClient, hub: TestHub, repo: str, tmp_pa
     before = hub.log.last_number()
     arguments = {"repo_id": repo, "cache_dir": str(tmp_path)}
     assert client.call("snapshot_download", local_files_only=True, **arguments) == folder
-    with OfficialClient(client.name, hub.endpoint, tmp_path / "home", HF_HUB_OFFLINE="1") as offline:
+    with OfficialClient(
+        client.name, hub.endpoint, tmp_path / "home", HF_HUB_OFFLINE="1"
+    ) as offline:
         assert offline.call("snapshot_download", **arguments) == folder
         found = offline.call("hf_hub_download", filename="config.json", **arguments)
         assert Path(found).read_text() == FILES["config.json"]
     assert hub.log.count(since=before) == 0
 
 
-def test_goes_on_after_a_dropped_connection(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_goes_on_after_a_dropped_connection(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     size = 12 << 20
     hub.admin.commit(repo, files={"big.bin": {"random": size, "seed": 2}})
     rule = hub.faults.add("close", after=11 << 20, match={"server": "cdn", "method": "GET"})
@@ -400,7 +458,9 @@ def test_waits_when_rate_limited(client: OfficialClient, hub: TestHub, repo: str
     assert hub.log.count(status=200) == 2
 
 
-def test_command_line_download(client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path) -> None:
+def test_command_line_download(
+    client: OfficialClient, hub: TestHub, repo: str, tmp_path: Path
+) -> None:
     done = client.cli("download", repo, "--cache-dir", str(tmp_path), "--token", "hf_alice")
     assert done.returncode == 0, done.stderr
     head = hub.state.get("model", repo).head.id
@@ -408,7 +468,9 @@ def test_command_line_download(client: OfficialClient, hub: TestHub, repo: str, 
     assert str(folder) in done.stdout
     check_snapshot(hub, repo, folder)
 
-    done = client.cli("download", repo, "config.json", "--revision", "nope", "--cache-dir", str(tmp_path))
+    done = client.cli(
+        "download", repo, "config.json", "--revision", "nope", "--cache-dir", str(tmp_path)
+    )
     assert done.returncode == 1
 
 
@@ -423,7 +485,11 @@ def tls_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestHub]:
 def test_https(name: str, tls_hub: TestHub, tmp_path: Path) -> None:
     endpoint = tls_hub.endpoint.replace("127.0.0.1", "localhost")
     with OfficialClient(name, endpoint, tmp_path / "home", tls_hub.ca_file) as client:
-        folder = Path(client.call("snapshot_download", repo_id="wonderland/secure", cache_dir=str(tmp_path / "c")))
+        folder = Path(
+            client.call(
+                "snapshot_download", repo_id="wonderland/secure", cache_dir=str(tmp_path / "c")
+            )
+        )
         check_snapshot(tls_hub, "wonderland/secure", folder)
         # Over https, a bare 401 already means "not found" to the client.
         assert client.call("repo_exists", repo_id="wonderland/nowhere") is False

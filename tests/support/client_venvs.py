@@ -44,7 +44,15 @@ def ensure(name: str) -> Path:
         if not complete:
             stamp.unlink(missing_ok=True)
             _run(sys.executable, "-m", "venv", "--clear", str(home))
-            _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENTS[name])
+            _run(
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                CLIENTS[name],
+            )
             stamp.write_text(CLIENTS[name])
     return python
 

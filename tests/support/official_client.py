@@ -26,9 +26,13 @@ class ClientError(Exception):
         super().__init__(f"{self.types[0]}: {self.message}")
 
 
-def environment(endpoint: str, home: Path, ca_file: Path | None = None, **extra: str) -> dict[str, str]:
-    """What a client process gets: nothing of the caller's Hugging Face settings, no network extras."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+def environment(
+    endpoint: str, home: Path, ca_file: Path | None = None, **extra: str
+) -> dict[str, str]:
+    """What a client process gets: none of the caller's Hugging Face settings and proxies."""
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))
+    }
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         kept.pop(name, None)
         kept.pop(name.lower(), None)
@@ -52,7 +56,9 @@ def environment(endpoint: str, home: Path, ca_file: Path | None = None, **extra:
 class OfficialClient:
     """A long-lived client process with a home (and so a default cache) of its own."""
 
-    def __init__(self, name: str, endpoint: str, home: Path, ca_file: Path | None = None, **env: str) -> None:
+    def __init__(
+        self, name: str, endpoint: str, home: Path, ca_file: Path | None = None, **env: str
+    ) -> None:
         self.name = name
         """Which release line: a key of `client_venvs.CLIENTS`."""
         self.home = home
@@ -71,7 +77,10 @@ class OfficialClient:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -99,17 +108,26 @@ class OfficialClient:
         finally:
             guard.cancel()
         if not line:
-            raise RuntimeError(f"the client process ended ({self._process.poll()}) while running:\n{code}")
+            raise RuntimeError(
+                f"the client process ended ({self._process.poll()}) while running:\n{code}"
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise ClientError(answer["error"])
         return answer["result"]
 
-    def cli(self, *arguments: str, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, timeout: float = 60, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """The client's own command, `hf`."""
         command = [str(client_venvs.python_of(self.name).with_name("hf")), *arguments]
         return subprocess.run(
-            command, env={**self.env, **env}, cwd=self.home, capture_output=True, text=True, timeout=timeout
+            command,
+            env={**self.env, **env},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
 
     def close(self) -> None:
