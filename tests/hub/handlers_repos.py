@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .context import KIND, REPO_ID, Context, Router
-from .errors import HubError, bad_request, conflict, forbidden, repo_not_found, revision_not_found
+from .errors import (
+    HubError,
+    bad_request,
+    conflict,
+    forbidden,
+    repo_not_found,
+    revision_not_found,
+)
 from .repository import KINDS, Repository
 from .state import check_write
 from .wire import Response, json_response

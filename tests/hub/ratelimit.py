@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import HubError
@@ -19,7 +20,8 @@ class _Window:
 class RateLimiter:
     """Counts requests per sender and bucket."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], _Window] = {}
 
@@ -30,7 +32,7 @@ class RateLimiter:
         if bucket not in limits:
             return []
         quota, seconds = limits[bucket]
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             window = self._windows.get((bucket, sender))
             if window is None or window.ends <= now:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import LARGE_SIZE, SMALL
+from .errors import HubError
+from .ratelimit import RateLimiter
 from .rawclient import Answer, RawClient, fetch
 from .server import TestHub
 from .signing import sign, verify
@@ -240,11 +244,19 @@ def test_rate_limits(hub: TestHub, small: str) -> None:
     assert answers[2].get("RateLimit-Policy") == '"fixed window";"api";q=2;w=300'
     assert fetch(info, BOB).status == 200  # everybody has a window of their own
     assert fetch(small).status == 200  # and every bucket
-    hub.admin.configure(rate_limits={"api": [1, 0.05]})
-    hub.reset()
-    assert [fetch(info).status for _ in range(2)] == [200, 429]
-    time.sleep(0.06)
-    assert fetch(info).status == 200
+
+
+def test_rate_limit_windows_end() -> None:
+    now = [1000.0]
+    limiter = RateLimiter(clock=lambda: now[0])
+    limits = {"api": (1, 10.0)}
+    assert limiter.account(limits, "api", "me")[0] == ("RateLimit", '"api";r=0;t=10')
+    now[0] += 9.5
+    with pytest.raises(HubError) as refused:
+        limiter.account(limits, "api", "me")
+    assert (refused.value.status, refused.value.headers["RateLimit"]) == (429, '"api";r=0;t=1')
+    now[0] += 0.5
+    assert limiter.account(limits, "api", "me")[0] == ("RateLimit", '"api";r=0;t=10')
 
 
 def test_many_connections_at_once(hub: TestHub, large_url: str, large: bytes) -> None:
@@ -344,6 +356,45 @@ def test_certificate_fits_all_local_names(tmp_path: Path) -> None:
                 assert len(reply.read()) == 1000
         text = ssl._ssl._test_decode_cert(str(tmp_path / "tls" / "server.pem"))  # type: ignore[attr-defined]
         assert ("IP Address", "0:0:0:0:0:0:0:1") in text["subjectAltName"]
+
+
+def test_faults_over_tls(tmp_path: Path) -> None:
+    with TestHub(tls=True, directory=tmp_path) as hub:
+        hub.admin.create_repo("org/repo", files={"a.txt": "x" * 1000})
+        context = ssl.create_default_context(cafile=str(hub.ca_file))
+        url = f"{hub.endpoint}/org/repo/resolve/main/a.txt"
+        hub.faults.add("close", after=400)
+        with urllib.request.urlopen(url, context=context) as reply:
+            with pytest.raises(http.client.IncompleteRead) as cut:
+                reply.read()
+            assert len(cut.value.partial) == 400
+        hub.faults.add("reset", after=400)
+        with RawClient(hub.endpoint) as client:
+            client.sock = context.wrap_socket(client.sock, server_hostname="127.0.0.1")
+            client.send("GET", "/org/repo/resolve/main/a.txt")
+            # Below TLS: Python's module reports a reset as just another end of the stream.
+            with pytest.raises(ConnectionResetError):
+                while socket.socket.recv(client.sock, 65536):
+                    pass
+        hub.faults.add("stall", after=400)
+        with urllib.request.urlopen(url, context=context) as reply:
+            hub.log.wait(stalled=True)
+            hub.faults.release()
+            assert len(reply.read()) == 1000
+
+
+def test_stops_at_once_whatever_is_under_way() -> None:
+    with TestHub() as hub:
+        hub.admin.create_repo("org/repo", files={"a.txt": "a"})
+        hub.faults.add("stall")
+        with RawClient(hub.endpoint) as client:
+            client.send("GET", "/org/repo/resolve/main/a.txt")
+            hub.log.wait(stalled=True)
+            begin = time.monotonic()
+            hub.stop()
+            assert time.monotonic() - begin < 1
+            client.head()
+            assert client.is_closed()
 
 
 def test_control_server_is_plain_json(hub: TestHub) -> None:

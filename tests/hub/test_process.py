@@ -61,7 +61,9 @@ def test_from_a_state_file(process: HubProcess) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_on_signals(tmp_path: Path, number: signal.Signals) -> None:
-    with HubProcess(tmp_path, "--tls") as process:
+    pid_file = tmp_path / "hub.pid"
+    with HubProcess(tmp_path, "--tls", "--pid-file", str(pid_file)) as process:
+        assert pid_file.read_text() == f"{process.pid}\n"
         assert process.endpoint.startswith("https://")
         assert Path(process.control.summary()["ca_file"]).exists()
         assert process.stop(number) == 0

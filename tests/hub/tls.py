@@ -44,8 +44,9 @@ class Authority:
             "-subj", f"/CN={names[0]}", "-keyout", str(key), "-out", str(request),
         )  # fmt: skip
         _openssl(
-            "x509", "-req", "-in", str(request), "-CA", str(self.ca_file), "-CAkey", str(self._ca_key),
-            "-CAcreateserial", "-days", "30", "-sha256",
+            "x509", "-req", "-in", str(request),
+            "-CA", str(self.ca_file), "-CAkey", str(self._ca_key), "-CAcreateserial",
+            "-days", "30", "-sha256",
             "-extfile", str(extensions), "-out", str(certificate),
         )  # fmt: skip
         return certificate, key
