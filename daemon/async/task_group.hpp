@@ -27,6 +27,10 @@ class TaskGroup {
     void cancel();
 
     /// Waits until no task is left. Not from one of the group's own tasks.
+    ///
+    /// A coroutine that may have been cancelled itself must first say
+    /// `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`, or the
+    /// wait throws at once and leaves the tasks behind.
     Awaitable<> join();
 
     std::size_t size() const noexcept;
