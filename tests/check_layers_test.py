@@ -73,6 +73,8 @@ class Layers(unittest.TestCase):
 
     def test_own_headers_from_the_root(self) -> None:
         self.assert_found("daemon/net/a.cpp", '#include "url.hpp"\n', "from the root")
+        self.assert_found("tests/unit/net/a.cpp", '#include "net/url.hpp"\n', "from the root")
+        self.assert_clean("tests/unit/net/a.cpp", '#include "support.hpp"\n')
 
     def test_borders(self) -> None:
         rows = [
