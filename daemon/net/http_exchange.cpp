@@ -114,7 +114,7 @@ Awaitable<> HttpExchange::receive_header(Deadline deadline) {
             if (taken + (decoder_->is_header_done() ? 0 : buffer_.unread().size()) >
                 limits_.max_header_bytes) {
                 throw Error{ErrorKind::protocol,
-                            fmt::format("{}: the answer's header is larger than {} bytes",
+                            fmt::format("{}: the answer's header is too large (over {} bytes)",
                                         stream_->peer(), limits_.max_header_bytes)};
             }
             if (decoder_->is_header_done()) {
