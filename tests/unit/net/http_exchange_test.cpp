@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <random>
 
 using namespace std::chrono_literals;
 using wharf::Awaitable;
@@ -356,5 +357,33 @@ TEST_CASE("an answer that comes before the body is sent is heard, the connection
             }
         };
         wharf::test::run(test());
+    }
+}
+
+TEST_CASE("spoilt answers end in an answer or an error, the same however they arrive") {
+    const std::string seeds[] = {
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: v\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: v\r\n "
+        "w\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    };
+    constexpr std::string_view noise{"\r\n\r\n :;,0159aF\0\x7f\xff\tHTTP/1.", 28};
+    std::mt19937 random{1};
+    for (int round = 0; round < 1500; ++round) {
+        Input input;
+        input.text = seeds[random() % 2];
+        for (auto edits = random() % 4 + 1; edits > 0; --edits) {
+            const auto at = random() % input.text.size();
+            const auto length = random() % 3;
+            input.text.replace(at, length, noise.substr(random() % noise.size(), random() % 4));
+        }
+        CAPTURE(input.text);
+        const auto whole = exchange_of(input);
+        input.step = random() % 3 + 1;
+        const auto pieces = exchange_of(input);
+        CHECK(whole.error.has_value() == pieces.error.has_value());
+        if (!whole.error && !pieces.error) {
+            CHECK(whole.status == pieces.status);
+            CHECK(whole.body == pieces.body);
+        }
     }
 }
