@@ -20,7 +20,7 @@ class TaskGroup {
     /// Requires: all tasks have ended (join() has returned), or the executor will not run again.
     ~TaskGroup();
 
-    /// Starts `task` on the group's executor. `name` is for the log.
+    /// Starts `task` on the group's executor, not before this returns. `name` is for the log.
     void spawn(std::string name, Awaitable<> task);
 
     /// Asks all tasks to stop at their next wait.

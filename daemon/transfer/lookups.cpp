@@ -79,9 +79,10 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
         tasks_.spawn("commit of " + repo.name,
                      ask_revision(key, line.unsent, repo, revision, token, known.has_value()));
     }
+    const RevisionQuestion question = line.unsent;
     std::string why;
     try {
-        std::string commit = co_await wait_for(line.unsent, note);
+        std::string commit = co_await wait_for(question, note);
         co_return Resolved{.commit = std::move(commit), .stale = false, .why = {}};
     } catch (const Error& error) {
         if (!known || !hub_is_away(error)) {
@@ -170,11 +171,12 @@ Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub:
         co_return held;
     }
     const std::string key = key_of(repo, commit, token);
-    auto& question = trees_[key];
-    if (!question) {
-        question = std::make_shared<Question<hub::TreePtr>>();
-        tasks_.spawn("files of " + repo.name, ask_tree(key, question, repo, commit, token));
+    TreeQuestion& asked = trees_[key];
+    if (!asked) {
+        asked = std::make_shared<Question<hub::TreePtr>>();
+        tasks_.spawn("files of " + repo.name, ask_tree(key, asked, repo, commit, token));
     }
+    const TreeQuestion question = asked;
     hub::TreePtr listed = co_await wait_for(question, note);
     co_return listed;
 }
