@@ -139,10 +139,6 @@ class DownloadCall {
     const jobs::Watch* watch_ = nullptr;
 };
 
-json::value or_null(const std::string& text) {
-    return text.empty() ? json::value{nullptr} : json::value{text};
-}
-
 Awaitable<> download(jobs::Downloads& downloads, Call& call) {
     DownloadCall work{downloads, call};
     co_await work.complete();

@@ -2,8 +2,6 @@
 
 #include "protocol/error_names.hpp"
 
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -36,10 +34,6 @@ std::vector<std::string> texts(const json::object& parameters, std::string_view 
 /// JSON has no unsigned numbers in our interfaces; nothing here comes near the limit.
 std::int64_t number(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
-}
-
-json::value or_null(const std::string& value) {
-    return value.empty() ? json::value{nullptr} : json::value{value};
 }
 
 } // namespace
@@ -106,7 +100,7 @@ json::object to_json(jobs::Job& job) {
             {"state", jobs::name(job.state())},
             {"reason", or_null(progress.reason)},
             {"created", format_time(job.created())},
-            {"finished", finished ? json::value{format_time(*finished)} : json::value{nullptr}},
+            {"finished", finished ? json::value(format_time(*finished)) : json::value(nullptr)},
             {"watchers", number(job.watchers)},
             {"files_done", number(progress.files_done)},
             {"files_total", number(progress.files_total)},
@@ -114,6 +108,10 @@ json::object to_json(jobs::Job& job) {
             {"bytes_total", number(progress.bytes_total)},
             {"bytes_per_second", number(progress.bytes_per_second)},
             {"failure", std::move(failure)}};
+}
+
+json::value or_null(const std::string& text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 std::string format_time(std::chrono::system_clock::time_point time) {

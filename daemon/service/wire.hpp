@@ -2,8 +2,9 @@
 
 #include "daemon/jobs/downloads.hpp"
 
-#include <boost/json/fwd.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ jobs::DownloadRequest read_request(const boost::json::object& parameters, uid_t 
 boost::json::object to_json(const jobs::Progress& progress, jobs::JobState state);
 boost::json::object to_json(jobs::Job& job);
 boost::json::array to_json(const std::vector<jobs::FileProgress>& files);
+
+/// The text, or null when it is empty. (Mind that braces around a json::value make an array.)
+boost::json::value or_null(const std::string& text);
 
 /// RFC 3339 in UTC, with seconds.
 std::string format_time(std::chrono::system_clock::time_point time);
