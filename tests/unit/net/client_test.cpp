@@ -287,6 +287,30 @@ TEST_CASE("a large body goes up whole, also when the peer reads slowly") {
     CHECK(request.substr(request.find("\r\n\r\n") + 4) == large);
 }
 
+TEST_CASE("a refusal is heard although the peer does not read on; interim answers change nothing") {
+    std::promise<void> done;
+    auto finished = done.get_future().share();
+    TestServer refuses{[&](Peer& peer, int) {
+        peer.write("HTTP/1.1 403 Expired\r\nContent-Length: 3\r\n\r\nold");
+        finished.wait();
+    }};
+    auto options = quick_options();
+    options.stall_timeout = 50ms;
+    auto fetched = fetch_once(options, post(refuses.url(), std::string(64 << 20, 'x')));
+    done.set_value();
+    CHECK(fetched.status == 403);
+    CHECK(fetched.body == "old");
+
+    TestServer chatty{[](Peer& peer, int) {
+        peer.write("HTTP/1.1 100 Continue\r\n\r\n");
+        const auto request = peer.read_request();
+        peer.write(answer(fmt::format("{}", request.size() > (8 << 20))));
+        peer.wait_for_close();
+    }};
+    fetched = fetch_once(quick_options(), post(chatty.url(), std::string(8 << 20, 'x')));
+    CHECK(fetched.body == "true");
+}
+
 TEST_CASE("every step has its deadline and its name") {
     wharf::test::BlackHole hole;
     auto options = quick_options();
