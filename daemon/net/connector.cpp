@@ -1,5 +1,6 @@
 #include "daemon/net/connector.hpp"
 
+#include "base/log.hpp"
 #include "daemon/net/http_exchange.hpp"
 #include "daemon/net/tcp_stream.hpp"
 #include "daemon/net/tls_stream.hpp"
@@ -74,6 +75,7 @@ Awaitable<Socket> Connector::connect(std::string host, std::uint16_t port, std::
     const Addresses found = co_await resolver_.resolve(std::move(host), deadline);
     const ConnectLimits limits{.per_address = options_.connect_timeout};
     auto socket = co_await connect_any(alternate_families(found), port, limits, peer);
+    log::debug("net", "connected to {}", peer);
     co_return Socket{std::move(socket), std::move(peer), received_};
 }
 

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <optional>
+#include <exception>
 #include <utility>
 
 namespace wharf::net {
@@ -47,80 +47,73 @@ HttpExchange::HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits
 
 Awaitable<> HttpExchange::run(OutgoingRequest request) {
     assert(!decoder_);
-    const bool expects_body = request.expects_body;
-    std::optional<ConnectionLost> unsent;
+    expects_body_ = request.expects_body;
+    std::exception_ptr unsent;
+    bool answered = false;
     try {
-        co_await send(std::move(request));
-    } catch (const ConnectionLost& lost) {
-        unsent = lost;
+        answered = co_await send(std::move(request));
+    } catch (const ConnectionLost&) {
+        unsent = std::current_exception();
+    } catch (const Error&) { // the peer does not read on: it may have said why
+        if (stream_->is_quiet()) {
+            throw;
+        }
+        unsent = std::current_exception();
+    }
+    if (answered) { // before all was sent: the connection stays broken
+        co_return;
     }
     if (!unsent) {
-        co_await receive_final_header(expects_body);
+        co_await receive_final_header();
         broken_ = false;
         co_return;
     }
     // Peers that refuse a body answer and close without reading it: the answer says more than the
     // broken connection does.
     try {
-        co_await receive_final_header(expects_body);
+        co_await receive_final_header();
     } catch (const Error&) {
-        throw ConnectionLost{*unsent};
+        std::rethrow_exception(unsent);
     }
 }
 
-Awaitable<> HttpExchange::send(OutgoingRequest request) {
+/// Returns whether the final answer came before all was sent. Looking for it between the pieces
+/// keeps a refusal (of a signed URL that has expired, say) from being lost in the reset with which
+/// peers end a connection whose bytes they do not want.
+Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
     std::string_view body = request.body;
-    const auto head_room = body.substr(0, std::min(body.size(), send_piece_bytes));
-    request.header.append(head_room); // what fits goes along with the header, in one write
-    body.remove_prefix(head_room.size());
+    const auto along = body.substr(0, send_piece_bytes); // in one write with the header
+    request.header.append(along);
+    body.remove_prefix(along.size());
     co_await stream_->write_all(request.header,
                                 Deadline::after(limits_.stall_timeout, "sending to"));
     while (!body.empty()) {
-        const auto piece = body.substr(0, std::min(body.size(), send_piece_bytes));
-        body.remove_prefix(piece.size());
+        if (!has_nothing_more() || !stream_->is_quiet()) {
+            const bool is_final = co_await receive_header(answer_deadline());
+            if (is_final) {
+                co_return true;
+            }
+        }
+        const auto piece = body.substr(0, send_piece_bytes);
         co_await stream_->write_all(piece, Deadline::after(limits_.stall_timeout, "sending to"));
+        body.remove_prefix(piece.size());
+    }
+    co_return false;
+}
+
+Awaitable<> HttpExchange::receive_final_header() {
+    const auto deadline = answer_deadline();
+    bool is_final = false;
+    while (!is_final) {
+        is_final = co_await receive_header(deadline);
     }
 }
 
-Awaitable<> HttpExchange::receive_final_header(bool expects_body) {
-    const auto deadline = Deadline::after(limits_.first_byte_timeout, "waiting for an answer from");
-    for (unsigned interim = 0; interim <= most_interim_answers; ++interim) {
-        decoder_ = std::make_unique<HeaderDecoder>(expects_body, limits_.max_header_bytes);
-        co_await receive_header(deadline);
-        if (status() == 101 || status() < 100) {
-            throw Error{ErrorKind::protocol,
-                        fmt::format("{} answered with the status {}", stream_->peer(), status())};
-        }
-        if (status() >= 200) {
-            framing_ = decoder_->framing();
-            length_ = remaining_ = framing_ == Framing::sized ? decoder_->length() : 0;
-            co_return;
-        }
-    }
-    throw Error{ErrorKind::protocol,
-                fmt::format("{} sends interim answers without end", stream_->peer())};
-}
-
-Awaitable<> HttpExchange::receive_header(Deadline deadline) {
+/// Receives one header. Returns false for interim answers.
+Awaitable<bool> HttpExchange::receive_header(Deadline deadline) {
+    decoder_ = std::make_unique<HeaderDecoder>(expects_body_, limits_.max_header_bytes);
     std::size_t taken = 0;
-    for (;;) {
-        if (!buffer_.unread().empty()) {
-            const auto used = decoder_->put(buffer_.unread());
-            if (!used) {
-                throw used.error().with_context(stream_->peer());
-            }
-            buffer_.consume(*used);
-            taken += *used;
-            if (taken + (decoder_->is_done() ? 0 : buffer_.unread().size()) >
-                limits_.max_header_bytes) {
-                throw Error{ErrorKind::protocol,
-                            fmt::format("{}: the answer's header is too large (over {} bytes)",
-                                        stream_->peer(), limits_.max_header_bytes)};
-            }
-            if (decoder_->is_done()) {
-                co_return;
-            }
-        }
+    while (!decode_header(taken)) {
         const std::size_t count = co_await fill(header_read_bytes, deadline);
         if (count == 0) {
             throw ConnectionLost{
@@ -129,6 +122,40 @@ Awaitable<> HttpExchange::receive_header(Deadline deadline) {
         }
         answer_begun_ = true;
     }
+    if (status() == 101 || status() < 100) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("{} answered with the status {}", stream_->peer(), status())};
+    }
+    if (status() < 200) {
+        if (++interim_answers_ > most_interim_answers) {
+            throw Error{ErrorKind::protocol,
+                        fmt::format("{} sends interim answers without end", stream_->peer())};
+        }
+        co_return false;
+    }
+    framing_ = decoder_->framing();
+    length_ = remaining_ = framing_ == Framing::sized ? decoder_->length() : 0;
+    co_return true;
+}
+
+/// Decodes what has come; `taken` counts the header's bytes so far. Returns whether it is whole.
+bool HttpExchange::decode_header(std::size_t& taken) {
+    if (buffer_.unread().empty()) {
+        return false;
+    }
+    const auto used = decoder_->put(buffer_.unread());
+    if (!used) {
+        throw used.error().with_context(stream_->peer());
+    }
+    buffer_.consume(*used);
+    taken += *used;
+    const std::size_t behind = decoder_->is_done() ? 0 : buffer_.unread().size();
+    if (taken + behind > limits_.max_header_bytes) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("{}: the answer's header is too large (over {} bytes)",
+                                stream_->peer(), limits_.max_header_bytes)};
+    }
+    return decoder_->is_done();
 }
 
 Awaitable<std::size_t> HttpExchange::fill(std::size_t least, Deadline deadline) {
@@ -145,7 +172,7 @@ Awaitable<std::size_t> HttpExchange::read_some(std::span<std::byte> buffer) {
     if (framing_ == Framing::chunked && chunks_.is_done()) {
         co_return 0;
     }
-    const bool was_broken = std::exchange(broken_, true); // until we come back whole
+    const bool was_broken = std::exchange(broken_, true); // until the read has come back whole
     std::size_t count = 0;
     if (framing_ == Framing::chunked) {
         count = co_await read_chunked(buffer);
@@ -209,6 +236,10 @@ bool HttpExchange::is_reusable() const noexcept {
         return false;
     }
     return buffer_.unread().size() == remaining_;
+}
+
+Deadline HttpExchange::answer_deadline() const {
+    return Deadline::after(limits_.first_byte_timeout, "waiting for an answer from");
 }
 
 Deadline HttpExchange::stall_deadline() const {

@@ -78,15 +78,19 @@ class HttpExchange {
     HeaderDecoder::Framing framing_ = HeaderDecoder::Framing::none;
     std::uint64_t length_ = 0;    ///< of a sized body
     std::uint64_t remaining_ = 0; ///< of a sized body, not yet handed out
+    unsigned interim_answers_ = 0;
+    bool expects_body_ = true;
     bool answer_begun_ = false;
     bool broken_ = true; ///< something is under way or has failed: never to be used again
 
-    Awaitable<> send(OutgoingRequest request);
-    Awaitable<> receive_final_header(bool expects_body);
-    Awaitable<> receive_header(Deadline deadline);
+    Awaitable<bool> send(OutgoingRequest request);
+    Awaitable<> receive_final_header();
+    Awaitable<bool> receive_header(Deadline deadline);
+    bool decode_header(std::size_t& taken);
     Awaitable<std::size_t> fill(std::size_t least, Deadline deadline);
     Awaitable<std::size_t> read_plain(std::span<std::byte> buffer);
     Awaitable<std::size_t> read_chunked(std::span<std::byte> buffer);
+    Deadline answer_deadline() const;
     Deadline stall_deadline() const;
 };
 

@@ -34,7 +34,7 @@ class ConnectionLost : public Error {
 };
 
 /// An open connection that carries bytes both ways. One thread; one read and one write at a time.
-/// After a throw from any of them it is only good for being destroyed.
+/// After a failed write only reading is left; after a failed read nothing but destruction.
 class Stream {
   public:
     virtual ~Stream() = default;

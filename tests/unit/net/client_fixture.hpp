@@ -4,6 +4,8 @@
 #include "tests/support/run_coroutine.hpp"
 #include "tests/unit/net/test_server.hpp"
 
+#include <fmt/format.h>
+
 #include <optional>
 
 namespace wharf::test {
@@ -23,6 +25,25 @@ inline net::HttpRequest get(const std::string& url) {
     net::HttpRequest request;
     request.url = net::Url::parse(url).value();
     return request;
+}
+
+inline net::HttpRequest post(const std::string& url, std::string body) {
+    auto request = get(url);
+    request.method = "POST";
+    request.body = std::move(body);
+    return request;
+}
+
+/// Answers every request of a connection with the connection's number and the request's first line.
+inline void answer_all(Peer& peer, int connection) {
+    for (;;) {
+        const auto request = peer.read_request();
+        if (request.empty()) {
+            return;
+        }
+        peer.write(
+            answer(fmt::format("{}: {}", connection, request.substr(0, request.find("\r\n")))));
+    }
 }
 
 /// What one request came to.

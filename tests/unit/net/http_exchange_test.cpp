@@ -8,6 +8,7 @@
 #include <random>
 
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 using wharf::Awaitable;
 using wharf::Error;
 using wharf::ErrorKind;
@@ -335,7 +336,7 @@ TEST_CASE("a request's body follows its header in order") {
 TEST_CASE("an answer that comes before the body is sent is heard, the connection then given up") {
     for (const std::string text : {"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig", ""}) {
         auto stream = std::make_unique<CannedStream>(text);
-        stream->write_limit = 100'000;
+        stream->write_limit = 50'000; // already the first piece
         const auto test = [&]() -> Awaitable<> {
             HttpExchange exchange{std::move(stream), limits};
             OutgoingRequest request;
@@ -360,13 +361,41 @@ TEST_CASE("an answer that comes before the body is sent is heard, the connection
     }
 }
 
+TEST_CASE("a refusal between two pieces stops the sending, an interim answer does not") {
+    for (const bool refused : {false, true}) {
+        const std::string interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+        const std::string refusal = "HTTP/1.1 403 Expired\r\nContent-Length: 3\r\n\r\nold";
+        auto stream = std::make_unique<CannedStream>(refused ? interim + refusal : interim, 10'000);
+        stream->quiet = false;
+        const auto sent = stream->sent;
+        const auto test = [&]() -> Awaitable<> {
+            HttpExchange exchange{std::move(stream), limits};
+            OutgoingRequest request;
+            request.body = std::string(1'000'000, 'b');
+            bool lost = false;
+            try {
+                co_await exchange.run(std::move(request));
+            } catch (const ConnectionLost&) {
+                lost = true;
+            }
+            CHECK(lost != refused);
+            CHECK(sent->size() < 500'000);
+            if (refused) {
+                CHECK(exchange.status() == 403);
+                CHECK_FALSE(exchange.is_reusable());
+            }
+        };
+        wharf::test::run(test());
+    }
+}
+
 TEST_CASE("spoilt answers end in an answer or an error, the same however they arrive") {
     const std::string seeds[] = {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: v\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: v\r\n "
         "w\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     };
-    constexpr std::string_view noise{"\r\n\r\n :;,0159aF\0\x7f\xff\tHTTP/1.", 28};
+    constexpr auto noise = "\r\n\r\n :;,0159aF\0\x7f\xff\tHTTP/1."sv;
     std::mt19937 random{1};
     for (int round = 0; round < 1500; ++round) {
         Input input;

@@ -6,7 +6,6 @@
 using namespace std::chrono_literals;
 using wharf::Awaitable;
 using wharf::net::ConnectionPool;
-using wharf::net::Stream;
 using wharf::test::CannedStream;
 
 namespace {
