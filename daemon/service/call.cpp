@@ -42,6 +42,7 @@ Awaitable<> Call::send(protocol::Reply reply, std::vector<UniqueFd> descriptors)
         throw Error{ErrorKind::internal, "our answer is over the size limit"};
     }
     answered_ = !reply.continues;
+    reply.parameters = {}; // not held beside its text while a slow client reads
     if (!message_.oneway) {
         co_await stream_.send(std::move(text), std::move(descriptors));
     }

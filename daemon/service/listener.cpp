@@ -1,7 +1,6 @@
 #include "daemon/service/listener.hpp"
 
 #include "base/log.hpp"
-#include "daemon/async/event.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -25,7 +24,7 @@ constexpr std::chrono::milliseconds exhausted_pause{100};
 
 Listener::Listener(Executor executor, ListeningSocket socket,
                    std::function<void(UniqueFd)> on_connection)
-    : socket_{std::move(socket)}, watch_{std::move(executor), socket_.fd()},
+    : socket_{std::move(socket)}, watch_{executor, socket_.fd()}, pause_{std::move(executor)},
       on_connection_{std::move(on_connection)} {}
 
 Listener::~Listener() {
@@ -36,6 +35,7 @@ void Listener::close() noexcept {
     if (watch_.is_open()) {
         watch_.release(); // ends what waits
     }
+    pause_.cancel();
     socket_.close();
 }
 
@@ -48,7 +48,8 @@ Awaitable<> Listener::run() {
             co_return;
         }
         if (!accept_waiting()) {
-            co_await async::sleep_for(exhausted_pause);
+            pause_.expires_after(exhausted_pause);
+            co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         }
     }
 }

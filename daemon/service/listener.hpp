@@ -6,6 +6,7 @@
 #include "daemon/service/log_limit.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <functional>
 
@@ -33,6 +34,7 @@ class Listener {
 
     ListeningSocket socket_;
     asio::posix::stream_descriptor watch_; ///< the same descriptor, for waiting; does not own it
+    asio::steady_timer pause_;
     std::function<void(UniqueFd)> on_connection_;
     LogLimit log_limit_;
 };

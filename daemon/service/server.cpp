@@ -108,7 +108,6 @@ void Server::stop_accepting() noexcept {
     for (const auto& listener : listeners_) {
         listener->close();
     }
-    accepting_.cancel(); // one may be pausing
 }
 
 Awaitable<> Server::drain(std::chrono::milliseconds limit) {
