@@ -12,7 +12,7 @@
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
 #include "daemon/service/job_calls.hpp"
-#include "daemon/service/listener.hpp"
+#include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/lookups.hpp"
@@ -24,6 +24,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <optional>
 #include <unistd.h>
 
 namespace wharf {
@@ -73,7 +74,7 @@ bool may_connect(const service::Peer& peer) noexcept {
 struct App::Impl {
     Impl(Config c, Reload r);
 
-    Awaitable<> serve();
+    void listen();
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
     Awaitable<> watch_dog(std::chrono::microseconds period);
@@ -95,9 +96,9 @@ struct App::Impl {
     transfer::Flights flights;
     transfer::Lookups lookups;
     jobs::Downloads downloads;
-    service::Dispatcher dispatcher;
-    service::Listener listener;
     service::DaemonCalls daemon_calls;
+    service::Dispatcher dispatcher{service::wharf_service()};
+    std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
     async::TaskGroup tasks{context.get_executor()};
     bool stopping = false;
 };
@@ -124,22 +125,39 @@ App::Impl::Impl(Config c, Reload r)
                  .flights = flights,
                  .lookups = lookups,
                  .files_at_once = config.transfer.max_connections}},
-      dispatcher{}, listener{context.get_executor(), dispatcher, {}},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
            .cache_dir = config.cache.dir.native(),
            .jobs = downloads.table(),
            .flights = flights,
-           .clients = [this] { return listener.clients(); },
+           .clients = [this] { return server ? server->connections() : 0; },
            .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
+    for (const auto definition : protocol::definitions()) {
+        dispatcher.add_interface(definition);
+    }
     service::add_download_calls(dispatcher, downloads);
     service::add_job_calls(dispatcher, downloads.table());
     daemon_calls.add_to(dispatcher);
+    service::ServerOptions options;
+    options.max_connections = config.daemon.max_clients;
+    server.emplace(context.get_executor(), dispatcher, options, may_connect);
+}
+
+/// On the sockets that systemd opened for us, else on one of our own.
+void App::Impl::listen() {
+    auto handed_over = systemd::listening_sockets();
+    if (handed_over.empty()) {
+        server->listen(service::ListeningSocket::open(
+            {.path = config.daemon.socket.native(), .mode = 0666, .directory_mode = 0755}));
+    }
+    for (auto& socket : handed_over) {
+        server->listen(service::ListeningSocket::adopt(std::move(socket)));
+    }
 }
 
 Awaitable<> App::Impl::handle_signals() {
-    while (!stopping) {
+    for (;;) {
         const int signal = co_await signals.async_wait(asio::use_awaitable);
         if (signal == SIGHUP) {
             reload();
@@ -190,13 +208,12 @@ void App::Impl::reload() {
 }
 
 Awaitable<> App::Impl::shut_down() {
-    co_await listener.drain(config.daemon.shutdown_grace);
+    co_await server->drain(config.daemon.shutdown_grace);
     co_await downloads.table().stop();
     co_await flights.stop();
     co_await lookups.stop();
-    // Nothing is left but the tasks of the house, this one among them: the loop runs out.
-    tasks.cancel();
-    hard_stop.cancel();
+    tasks.cancel(); // those of the house, this one among them
+    context.stop();
 }
 
 App::App(Config config, Reload reload)
@@ -211,11 +228,13 @@ int App::run() {
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }
-    impl.listener.start(systemd::listening_sockets(), impl.config.daemon.socket);
+    impl.listen();
     systemd::notify_ready();
     log::info("app", "wharfd {} serves {} from {}", protocol::version(), impl.endpoint.to_log(),
               impl.config.cache.dir.native());
     impl.context.run();
+    impl.context.restart();
+    impl.context.poll(); // the tasks' last steps
     log::info("app", "stopped");
     return 0;
 }

@@ -16,7 +16,7 @@ namespace wharf::net {
 
 namespace {
 
-using Framing = ResponseDecoder::Framing;
+using Framing = HeaderDecoder::Framing;
 
 constexpr std::size_t header_read_bytes = 16 << 10;
 constexpr std::size_t chunked_read_bytes = 64 << 10;
@@ -43,7 +43,7 @@ std::span<std::byte> HttpExchange::Buffer::room(std::size_t least) {
 }
 
 HttpExchange::HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits)
-    : stream_{std::move(stream)}, limits_{limits} {}
+    : stream_{std::move(stream)}, limits_{limits}, chunks_{limits.max_header_bytes} {}
 
 Awaitable<> HttpExchange::run(OutgoingRequest request) {
     assert(!decoder_);
@@ -85,7 +85,7 @@ Awaitable<> HttpExchange::send(OutgoingRequest request) {
 Awaitable<> HttpExchange::receive_final_header(bool expects_body) {
     const auto deadline = Deadline::after(limits_.first_byte_timeout, "waiting for an answer from");
     for (unsigned interim = 0; interim <= most_interim_answers; ++interim) {
-        decoder_ = std::make_unique<ResponseDecoder>(expects_body, limits_.max_header_bytes);
+        decoder_ = std::make_unique<HeaderDecoder>(expects_body, limits_.max_header_bytes);
         co_await receive_header(deadline);
         if (status() == 101 || status() < 100) {
             throw Error{ErrorKind::protocol,
@@ -105,19 +105,19 @@ Awaitable<> HttpExchange::receive_header(Deadline deadline) {
     std::size_t taken = 0;
     for (;;) {
         if (!buffer_.unread().empty()) {
-            const auto used = decoder_->put_header(buffer_.unread());
+            const auto used = decoder_->put(buffer_.unread());
             if (!used) {
                 throw used.error().with_context(stream_->peer());
             }
             buffer_.consume(*used);
             taken += *used;
-            if (taken + (decoder_->is_header_done() ? 0 : buffer_.unread().size()) >
+            if (taken + (decoder_->is_done() ? 0 : buffer_.unread().size()) >
                 limits_.max_header_bytes) {
                 throw Error{ErrorKind::protocol,
-                            fmt::format("{}: the answer's header is larger than {} bytes",
+                            fmt::format("{}: the answer's header is too large (over {} bytes)",
                                         stream_->peer(), limits_.max_header_bytes)};
             }
-            if (decoder_->is_header_done()) {
+            if (decoder_->is_done()) {
                 co_return;
             }
         }
@@ -142,7 +142,7 @@ Awaitable<std::size_t> HttpExchange::read_some(std::span<std::byte> buffer) {
     if (framing_ == Framing::none || (framing_ == Framing::sized && remaining_ == 0)) {
         co_return 0;
     }
-    if (framing_ == Framing::chunked && decoder_->is_done()) {
+    if (framing_ == Framing::chunked && chunks_.is_done()) {
         co_return 0;
     }
     const bool was_broken = std::exchange(broken_, true); // until we come back whole
@@ -184,19 +184,14 @@ Awaitable<std::size_t> HttpExchange::read_plain(std::span<std::byte> buffer) {
 Awaitable<std::size_t> HttpExchange::read_chunked(std::span<std::byte> buffer) {
     for (;;) {
         if (!buffer_.unread().empty()) {
-            const auto chunk = decoder_->put_chunked(buffer_.unread(), buffer);
+            const auto chunk = chunks_.put(buffer_.unread(), buffer);
             if (!chunk) {
                 throw chunk.error().with_context(stream_->peer());
             }
             buffer_.consume(chunk->consumed);
-            if (chunk->produced > 0 || decoder_->is_done()) {
+            if (chunk->produced > 0 || chunks_.is_done()) {
                 co_return chunk->produced;
             }
-        }
-        if (buffer_.unread().size() >= chunked_read_bytes) {
-            throw Error{
-                ErrorKind::protocol,
-                fmt::format("{}: a chunk's header or the trailer is too large", stream_->peer())};
         }
         const std::size_t count = co_await fill(chunked_read_bytes, stall_deadline());
         if (count == 0) {
@@ -210,7 +205,7 @@ bool HttpExchange::is_reusable() const noexcept {
     if (broken_ || !decoder_->keeps_connection()) {
         return false;
     }
-    if (framing_ == Framing::chunked && !decoder_->is_done()) {
+    if (framing_ == Framing::chunked && !chunks_.is_done()) {
         return false;
     }
     return buffer_.unread().size() == remaining_;

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "daemon/net/chunked_decoder.hpp"
+#include "daemon/net/header_decoder.hpp"
 #include "daemon/net/headers.hpp"
-#include "daemon/net/response_decoder.hpp"
 #include "daemon/net/stream.hpp"
 
 #include <chrono>
@@ -71,9 +72,10 @@ class HttpExchange {
 
     std::unique_ptr<Stream> stream_;
     ExchangeLimits limits_;
-    std::unique_ptr<ResponseDecoder> decoder_;
+    std::unique_ptr<HeaderDecoder> decoder_;
+    ChunkedDecoder chunks_;
     Buffer buffer_;
-    ResponseDecoder::Framing framing_ = ResponseDecoder::Framing::none;
+    HeaderDecoder::Framing framing_ = HeaderDecoder::Framing::none;
     std::uint64_t length_ = 0;    ///< of a sized body
     std::uint64_t remaining_ = 0; ///< of a sized body, not yet handed out
     bool answer_begun_ = false;

@@ -23,7 +23,8 @@ std::int64_t number(std::uint64_t value) {
 } // namespace
 
 void DaemonCalls::add_to(Dispatcher& dispatcher) {
-    dispatcher.add("org.wharf.Status", [this](Call& call) { return status(call); });
+    dispatcher.add(
+        {.name = "org.wharf.Status", .handler = [this](Call& call) { return status(call); }});
 }
 
 void DaemonCalls::measure() {

@@ -216,13 +216,13 @@ Awaitable<> open(jobs::Downloads& downloads, Call& call) {
 } // namespace
 
 void add_download_calls(Dispatcher& dispatcher, jobs::Downloads& downloads) {
-    dispatcher.add("org.wharf.Downloads.Download",
-                   [&downloads](Call& call) { return download(downloads, call); });
-    dispatcher.add(
-        "org.wharf.Downloads.List", [&downloads](Call& call) { return list(downloads, call); },
-        NeedsMore::yes);
-    dispatcher.add("org.wharf.Downloads.Open",
-                   [&downloads](Call& call) { return open(downloads, call); });
+    dispatcher.add({.name = "org.wharf.Downloads.Download",
+                    .handler = [&downloads](Call& call) { return download(downloads, call); }});
+    dispatcher.add({.name = "org.wharf.Downloads.List",
+                    .handler = [&downloads](Call& call) { return list(downloads, call); },
+                    .needs_more = true});
+    dispatcher.add({.name = "org.wharf.Downloads.Open",
+                    .handler = [&downloads](Call& call) { return open(downloads, call); }});
 }
 
 } // namespace wharf::service

@@ -40,9 +40,12 @@ Awaitable<> cancel(const jobs::JobTable& jobs, Call& call) {
 } // namespace
 
 void add_job_calls(Dispatcher& dispatcher, jobs::JobTable& jobs) {
-    dispatcher.add("org.wharf.Jobs.List", [&jobs](Call& call) { return list(jobs, call); });
-    dispatcher.add("org.wharf.Jobs.Show", [&jobs](Call& call) { return show(jobs, call); });
-    dispatcher.add("org.wharf.Jobs.Cancel", [&jobs](Call& call) { return cancel(jobs, call); });
+    dispatcher.add({.name = "org.wharf.Jobs.List",
+                    .handler = [&jobs](Call& call) { return list(jobs, call); }});
+    dispatcher.add({.name = "org.wharf.Jobs.Show",
+                    .handler = [&jobs](Call& call) { return show(jobs, call); }});
+    dispatcher.add({.name = "org.wharf.Jobs.Cancel",
+                    .handler = [&jobs](Call& call) { return cancel(jobs, call); }});
 }
 
 } // namespace wharf::service

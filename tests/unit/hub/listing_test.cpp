@@ -241,8 +241,9 @@ TEST_CASE("a failing page is the listing's failure") {
 TEST_CASE("a Link field that cannot be read does not cut a listing short") {
     Setup setup;
     setup.transport.answers = {{200, {{"Link", "<x; rel=next"}}, page("a")}};
-    CHECK(error_of(setup.client.list_tree(setup.repo, commit, setup.token)).kind() ==
-          ErrorKind::protocol);
+    const Error error = error_of(setup.client.list_tree(setup.repo, commit, setup.token));
+    CHECK(error.kind() == ErrorKind::protocol);
+    CHECK(contains(error.message(), "model org/name"));
 }
 
 TEST_CASE("a page over the limit is refused") {

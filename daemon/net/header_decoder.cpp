@@ -1,4 +1,4 @@
-#include "daemon/net/response_decoder.hpp"
+#include "daemon/net/header_decoder.hpp"
 
 #include <boost/beast/core/string_type.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
-#include <cstring>
 #include <limits>
 
 namespace wharf::net {
@@ -31,14 +29,13 @@ std::string text(string_view view) {
 
 } // namespace
 
-/// Beast reads the grammar; what it finds goes straight to our types.
-class ResponseDecoder::Parser final : public http::basic_parser<false> {
+/// Beast reads the header's grammar; what it finds goes straight to our types. It never gets to a
+/// body: put() stops after the header.
+class HeaderDecoder::Parser final : public http::basic_parser<false> {
   public:
     Headers headers;
     unsigned status = 0;
     unsigned version = 0;
-    std::span<std::byte> output; ///< where put() leaves body bytes
-    std::size_t produced = 0;
 
   private:
     std::size_t fields_ = 0;
@@ -54,19 +51,9 @@ class ResponseDecoder::Parser final : public http::basic_parser<false> {
     void on_field_impl(http::field, string_view name, string_view value, error_code& ec) override {
         if (++fields_ > most_fields) {
             ec = http::error::header_limit;
-        } else if (!is_header_done()) { // else a trailer, which must not pass for a header
+        } else {
             headers.add(text(name), text(value));
         }
-    }
-
-    std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) override {
-        const std::size_t count = std::min(body.size(), output.size() - produced);
-        std::memcpy(output.data() + produced, body.data(), count);
-        produced += count;
-        if (produced == output.size()) {
-            ec = http::error::need_buffer;
-        }
-        return count;
     }
 
     void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
@@ -74,10 +61,11 @@ class ResponseDecoder::Parser final : public http::basic_parser<false> {
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(string_view, error_code&) override { return 0; }
     void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, string_view, error_code&) override { return 0; }
     void on_finish_impl(error_code&) override {}
 };
 
-ResponseDecoder::ResponseDecoder(bool has_body, std::size_t max_header_bytes)
+HeaderDecoder::HeaderDecoder(bool has_body, std::size_t max_header_bytes)
     : parser_{std::make_unique<Parser>()} {
     parser_->skip(!has_body);
     parser_->body_limit(boost::none);
@@ -85,15 +73,15 @@ ResponseDecoder::ResponseDecoder(bool has_body, std::size_t max_header_bytes)
         std::min<std::size_t>(max_header_bytes, std::numeric_limits<std::uint32_t>::max())));
 }
 
-ResponseDecoder::~ResponseDecoder() = default;
+HeaderDecoder::~HeaderDecoder() = default;
 
-Result<std::size_t> ResponseDecoder::put_header(std::span<const std::byte> input) {
+Result<std::size_t> HeaderDecoder::put(std::span<const std::byte> input) {
     error_code ec;
     const std::size_t used = parser_->put({input.data(), input.size()}, ec);
     if (ec && ec != http::error::need_more) {
         return nonsense(ec == http::error::header_limit ? "its header is too large" : ec.message());
     }
-    if (!is_header_done()) {
+    if (!is_done()) {
         return used;
     }
     const auto& headers = parser_->headers;
@@ -110,19 +98,19 @@ Result<std::size_t> ResponseDecoder::put_header(std::span<const std::byte> input
     return used;
 }
 
-bool ResponseDecoder::is_header_done() const noexcept {
+bool HeaderDecoder::is_done() const noexcept {
     return parser_->is_header_done();
 }
 
-unsigned ResponseDecoder::status() const noexcept {
+unsigned HeaderDecoder::status() const noexcept {
     return parser_->status;
 }
 
-Headers& ResponseDecoder::headers() noexcept {
+Headers& HeaderDecoder::headers() noexcept {
     return parser_->headers;
 }
 
-ResponseDecoder::Framing ResponseDecoder::framing() const noexcept {
+HeaderDecoder::Framing HeaderDecoder::framing() const noexcept {
     if (parser_->chunked() && !parser_->is_done()) {
         return Framing::chunked;
     }
@@ -132,32 +120,12 @@ ResponseDecoder::Framing ResponseDecoder::framing() const noexcept {
     return parser_->is_done() ? Framing::none : Framing::sized;
 }
 
-std::uint64_t ResponseDecoder::length() const noexcept {
+std::uint64_t HeaderDecoder::length() const noexcept {
     return parser_->content_length().value_or(0);
 }
 
-bool ResponseDecoder::keeps_connection() const noexcept {
+bool HeaderDecoder::keeps_connection() const noexcept {
     return parser_->version == 11 && parser_->keep_alive();
-}
-
-Result<ResponseDecoder::Chunk> ResponseDecoder::put_chunked(std::span<const std::byte> input,
-                                                            std::span<std::byte> output) {
-    assert(!output.empty());
-    parser_->eager(true);
-    parser_->output = output;
-    parser_->produced = 0;
-    error_code ec;
-    Chunk chunk;
-    chunk.consumed = parser_->put({input.data(), input.size()}, ec);
-    chunk.produced = parser_->produced;
-    if (ec && ec != http::error::need_more && ec != http::error::need_buffer) {
-        return nonsense(ec.message());
-    }
-    return chunk;
-}
-
-bool ResponseDecoder::is_done() const noexcept {
-    return parser_->is_done();
 }
 
 } // namespace wharf::net
