@@ -61,11 +61,10 @@ void write_all(int fd, std::string_view content, const std::string& path) {
     }
 }
 
-/// Reasons to copy instead: too many names, another device (a repo folder that is a mount point),
-/// not our file (fs.protected_hardlinks), a file system without hard links.
+/// Reasons to copy instead: too many names, not our file (fs.protected_hardlinks), a file system
+/// without hard links.
 bool cannot_link(int error) {
-    return error == EMLINK || error == EXDEV || error == EPERM || error == EACCES ||
-           error == EOPNOTSUPP;
+    return error == EMLINK || error == EPERM || error == EACCES || error == EOPNOTSUPP;
 }
 
 } // namespace
@@ -157,12 +156,7 @@ Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Dir
     if (!linked || linked->stamp != expected) {
         return Linked::changed;
     }
-    if (::renameat(folder_.fd(), staged.c_str(), to.fd(), name.c_str()) != 0) {
-        if (cannot_link(errno)) {
-            return Linked::unable;
-        }
-        throw system_error(fmt::format("putting {} in place", to.path_of(name)), errno);
-    }
+    move(staged, to, name);
     return Linked::yes;
 }
 

@@ -54,6 +54,12 @@ std::string require_commit(const std::string& commit) {
     return commit;
 }
 
+void require_blob_name(const std::string& etag) {
+    if (!is_blob_name(etag)) {
+        throw Error{ErrorKind::internal, fmt::format("'{}' is no name for a blob", etag)};
+    }
+}
+
 } // namespace
 
 struct Store::Impl {
@@ -153,6 +159,7 @@ Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*
 
 Awaitable<bool> Store::verify(hub::RepoId repo, hub::TreeEntry entry) {
     const std::string folder = layout::repo_folder(repo);
+    require_blob_name(entry.etag());
     const std::vector<std::string> candidates =
         co_await impl_->disk.run([&] { return impl_->shelf.candidates(folder, entry.etag()); });
     for (const auto& candidate : candidates) {
@@ -188,9 +195,7 @@ Awaitable<bool> Store::Impl::check(std::string folder, hub::TreeEntry entry) {
 
 Awaitable<std::unique_ptr<PartialFile>> Store::create_partial(std::string etag,
                                                               std::uint64_t size) {
-    if (!is_blob_name(etag)) {
-        throw Error{ErrorKind::internal, fmt::format("'{}' is no name for a blob", etag)};
-    }
+    require_blob_name(etag);
     std::unique_ptr<PartialFile> file = co_await impl_->pool.run([&] {
         auto path = impl_->staging.new_path(etag);
         require_space(path.parent_path(), size);
@@ -211,6 +216,7 @@ Awaitable<> Store::Impl::publish(std::unique_ptr<PartialFile> file, std::string 
 
 Awaitable<BlobLock> Store::lock_blob(hub::RepoId repo, std::string etag) {
     const std::string folder = layout::repo_folder(repo);
+    require_blob_name(etag);
     bool waiting = false;
     while (impl_->options.lock_files) {
         std::optional<BlobLock> lock =

@@ -29,15 +29,20 @@ void write_entry(std::string& out, const hub::TreeEntry& entry) {
     out += "\n  }";
 }
 
-namespace ondemand = simdjson::ondemand;
+namespace dom = simdjson::dom; // checks the whole text, also behind what we look at
 
-/// A text that may be missing or null. Throws simdjson_error for anything else.
-std::string optional_text(ondemand::object& object, std::string_view key) {
-    auto value = object[key];
+/// Throws simdjson_error, as everything here that looks into JSON.
+std::string text(dom::object object, std::string_view key) {
+    return std::string{std::string_view{object[key].get_string()}};
+}
+
+/// A text that may be missing or null.
+std::string optional_text(dom::object object, std::string_view key) {
+    const auto value = object[key];
     if (value.error() == simdjson::NO_SUCH_FIELD || value.is_null()) {
         return {};
     }
-    return std::string{std::string_view{value.get_string()}};
+    return text(object, key);
 }
 
 bool is_xet_hash(std::string_view text) {
@@ -46,12 +51,12 @@ bool is_xet_hash(std::string_view text) {
            });
 }
 
-/// None if the fields contradict each other. Throws simdjson_error.
-std::optional<hub::TreeEntry> read_entry(std::string path, ondemand::object object) {
+/// None if the fields contradict each other.
+std::optional<hub::TreeEntry> read_entry(std::string_view path, dom::object object) {
     hub::TreeEntry entry;
-    entry.path = std::move(path);
+    entry.path = path;
     entry.size = object["size"].get_uint64();
-    entry.blob_id = std::string{std::string_view{object["blob_id"].get_string()}};
+    entry.blob_id = text(object, "blob_id");
     entry.lfs_sha256 = optional_text(object, "lfs_sha256");
     entry.xet_hash = optional_text(object, "xet_hash");
     if (!entry.lfs_sha256.empty() && object["lfs_size"].get_uint64() != entry.size) {
@@ -84,16 +89,15 @@ std::string write_tree(const hub::Tree& tree) {
 Result<hub::TreePtr> read_tree(std::string_view json) {
     std::vector<hub::TreeEntry> files;
     try {
-        ondemand::parser parser;
+        dom::parser parser;
         const simdjson::padded_string padded{json};
-        ondemand::document document = parser.iterate(padded);
-        ondemand::object root = document.get_object();
+        const dom::object root = parser.parse(padded).get_object();
         if (root["format_version"].get_int64() != format_version) {
             return broken("unknown version");
         }
-        for (auto field : root["files"].get_object()) {
-            std::string path{std::string_view{field.unescaped_key()}};
-            auto entry = read_entry(std::move(path), field.value().get_object());
+        const dom::object listed = root["files"].get_object();
+        for (const auto& [path, fields] : listed) {
+            auto entry = read_entry(path, fields.get_object());
             if (!entry) {
                 return broken("fields contradict each other");
             }

@@ -108,12 +108,15 @@ class StoreFixture {
         run(store().finish_snapshot(repo, commit, revision));
     }
 
-    /// Awaits on a loop of its own.
     template <typename T>
-    static T get(Awaitable<T> operation) {
+    T get(Awaitable<T> operation) {
         std::optional<T> result;
         run(assign(std::move(operation), result));
         return std::move(*result);
+    }
+    void run(Awaitable<> operation) {
+        // Flushing takes its time on a busy disk.
+        test::run(std::move(operation), context_, std::chrono::seconds{60});
     }
 
   private:
@@ -129,6 +132,7 @@ class StoreFixture {
 
     TempDir dir_;
     bool lock_files_;
+    asio::io_context context_; // outlives the pools, which touch it last after it has the result
     async::BlockingPool pool_{2};
     std::unique_ptr<store::Store> store_;
 };
