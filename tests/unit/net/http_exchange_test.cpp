@@ -2,8 +2,6 @@
 #include "tests/support/run_coroutine.hpp"
 #include "tests/unit/net/canned_stream.hpp"
 
-#include <fmt/format.h>
-
 #include <optional>
 #include <random>
 

@@ -4,7 +4,6 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
 #include <csignal>
