@@ -238,6 +238,9 @@ TEST_CASE("headers are bounded in bytes and in number") {
         CHECK(exchange_of("HTTP/1.1 200 " + std::string(10'000, 'O'), step).error->kind() ==
               ErrorKind::protocol);
     }
+    const std::string both = "HTTP/1.1 200 " + std::string(3000, 'O') +
+                             "\r\nContent-Length: 0\r\nX: " + std::string(3000, 'v') + "\r\n\r\n";
+    CHECK(exchange_of(both).error.has_value()); // start line and fields share the limit
     std::string many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
     for (int i = 0; i < 255; ++i) {
         many += "a:b\r\n";
