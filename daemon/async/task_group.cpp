@@ -6,6 +6,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <exception>
@@ -33,6 +36,13 @@ void log_failure(const std::string& name, const std::exception_ptr& failure) noe
     }
 }
 
+/// co_spawn() would run a task up to its first wait, or even its end, before it returns, in the
+/// middle of whatever the spawning code is doing. Ours begin when the loop comes to them.
+Awaitable<> begin_later(Awaitable<> task) {
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    co_await std::move(task);
+}
+
 } // namespace
 
 struct TaskGroup::State {
@@ -57,7 +67,7 @@ void TaskGroup::spawn(std::string name, Awaitable<> task) {
     const auto state = state_;
     const auto entry = state->tasks.emplace(state->tasks.end());
     entry->name = std::move(name);
-    asio::co_spawn(state->executor, std::move(task),
+    asio::co_spawn(state->executor, begin_later(std::move(task)),
                    asio::bind_cancellation_slot(entry->stop.slot(),
                                                 [state, entry](const std::exception_ptr& failure) {
                                                     if (failure) {

@@ -20,13 +20,17 @@ class TaskGroup {
     /// Requires: all tasks have ended (join() has returned), or the executor will not run again.
     ~TaskGroup();
 
-    /// Starts `task` on the group's executor. `name` is for the log.
+    /// Starts `task` on the group's executor, not before this returns. `name` is for the log.
     void spawn(std::string name, Awaitable<> task);
 
     /// Asks all tasks to stop at their next wait.
     void cancel();
 
     /// Waits until no task is left. Not from one of the group's own tasks.
+    ///
+    /// A coroutine that may have been cancelled itself must first say
+    /// `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`, or the
+    /// wait throws at once and leaves the tasks behind.
     Awaitable<> join();
 
     std::size_t size() const noexcept;

@@ -94,6 +94,15 @@ Refusal refusal_of(const Ended& ended) {
     return {ended.status, ended.headers, ended.body, std::chrono::system_clock::now()};
 }
 
+/// The value, or else throws the Error with what it is about in front.
+template <typename T>
+T value_about(Result<T> result, const Subject& subject) {
+    if (!result) {
+        throw result.error().with_context(describe(subject));
+    }
+    return std::move(result).value();
+}
+
 /// "https://host": an origin for sentences.
 std::string origin_of(const net::Url& url) {
     return fmt::format("{}://{}", url.scheme, url.authority());
@@ -184,19 +193,16 @@ HubClient::HubClient(HubClient&&) noexcept = default;
 HubClient::~HubClient() = default;
 
 Awaitable<std::string> HubClient::commit_of(RepoId repo, std::string revision, Token token) {
-    const net::Url url = revision_url(endpoint_, repo, revision);
-    Subject subject{repo, revision, {}};
-    const ApiAnswer answer = co_await ask_api(url, std::move(token), std::move(subject));
-    const Result<std::string> commit = commit_from_json(answer.body);
-    if (!commit) {
-        throw commit.error().with_context(describe(repo));
-    }
-    if (is_commit_id(revision) && *commit != revision) {
+    const Subject subject{repo, revision, {}};
+    net::Url url = revision_url(endpoint_, repo, revision);
+    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    std::string commit = value_about(commit_from_json(answer.body), subject);
+    if (is_commit_id(revision) && commit != revision) {
         throw Error{ErrorKind::protocol,
                     fmt::format("asked for commit {} of {}, the Hub answers {}", revision,
-                                describe(repo), *commit)};
+                                describe(repo), commit)};
     }
-    co_return *commit;
+    co_return commit;
 }
 
 Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token token) {
@@ -211,16 +217,10 @@ Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token t
                                                          describe(subject), most_pages)};
         }
         const ApiAnswer answer = co_await ask_api(std::move(url), token, subject);
-        if (auto read = append_tree_page(answer.body, files, most_files); !read) {
-            throw read.error().with_context(describe(subject));
-        }
-        const auto next = next_link(answer.headers).value();
+        value_about(append_tree_page(answer.body, files, most_files), subject);
+        const auto next = value_about(next_link(answer.headers), subject);
         if (!next) {
-            auto tree = make_tree(std::move(files));
-            if (!tree) {
-                throw tree.error().with_context(describe(subject));
-            }
-            co_return *std::move(tree);
+            co_return value_about(make_tree(std::move(files)), subject);
         }
         url = next_page(*next, answer.url, endpoint_, subject).value();
     }
@@ -255,7 +255,7 @@ Awaitable<HubClient::ApiAnswer> HubClient::ask_api(net::Url url, Token token, Su
 Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, std::uint64_t size,
                                          std::optional<ByteRange> range,
                                          std::optional<net::Url> location) {
-    assert(is_blob_name(etag) && (!range || (range->begin < range->end && range->end <= size)));
+    assert(!range || (range->begin < range->end && range->end <= size));
     const ExpectedFile file{{source.repo, source.commit, source.path}, std::move(etag), size};
     const bool located = location.has_value();
     net::Url url = located ? *std::move(location)

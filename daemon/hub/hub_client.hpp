@@ -66,8 +66,7 @@ class HubClient {
     /// commit, etag (must equal `etag`), total length (must equal `size`), the range's first byte,
     /// no content coding. Part of a range may come: the body's end is the part's end. Errors:
     /// protocol for answers that do not fit; for a 401, 403, 404 or 410 from a signed `location`,
-    /// unavailable (ask the Hub again). Requires: the etag is a blob's name; the range is not empty
-    /// and lies in the file.
+    /// unavailable (ask the Hub again). Requires: the range is not empty and lies in the file.
     Awaitable<FileBody> open_file(FileSource source, std::string etag, std::uint64_t size,
                                   std::optional<ByteRange> range, std::optional<net::Url> location);
 

@@ -36,6 +36,9 @@ Error malformed(std::string_view where, std::string_view what) {
 }
 
 Result<dom::element> parse(dom::parser& parser, std::string_view body) {
+    if (body.empty()) {
+        return malformed("it is empty");
+    }
     if (body.starts_with("\xef\xbb\xbf")) {
         return malformed("it begins with a byte order mark");
     }
@@ -277,17 +280,14 @@ Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& fil
 
 std::string error_text(std::string_view body) {
     dom::parser parser;
-    dom::element root;
-    if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+    const auto root = parse(parser, body);
+    if (!root) {
         return std::string{body};
     }
-    if (!root.is_object()) {
-        return {};
-    }
-    std::string out;
-    append_texts(out, root["error"]);
-    append_text(out, root["error_description"]);
-    append_texts(out, root["errors"]);
+    std::string out; // asking what is no object for a key gives nothing
+    append_texts(out, (*root)["error"]);
+    append_text(out, (*root)["error_description"]);
+    append_texts(out, (*root)["errors"]);
     return out;
 }
 

@@ -78,3 +78,25 @@ TEST_CASE("one task's failure leaves the others alone") {
     };
     wharf::test::run(body(), context);
 }
+
+namespace {
+
+Awaitable<> mark(bool& flag) {
+    flag = true;
+    co_return;
+}
+
+} // namespace
+
+TEST_CASE("a task does not begin before spawn() has returned") {
+    wharf::asio::io_context context;
+    TaskGroup group{context.get_executor()};
+    bool begun = false;
+    const auto body = [&]() -> Awaitable<> {
+        group.spawn("mark", mark(begun));
+        CHECK_FALSE(begun);
+        co_await group.join();
+        CHECK(begun);
+    };
+    wharf::test::run(body(), context);
+}

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "client/cli/options.hpp"
+#include "client/cli/session.hpp"
+
+namespace wharf::cli {
+
+/// `wharf download`. Throws Failure and Error.
+void run_download(const DownloadCommand& command, const Session& session);
+
+} // namespace wharf::cli

@@ -1,0 +1,57 @@
+#include "client/cli/interrupts.hpp"
+
+#include "client/cli/failure.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <sys/socket.h>
+
+namespace wharf::cli {
+
+namespace {
+
+std::atomic<bool> stop_requested{false};
+std::atomic<int> watched_socket{-1};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void on_signal(int) {
+    stop_requested = true;
+    if (const int socket = watched_socket; socket >= 0) {
+        ::shutdown(socket, SHUT_RDWR); // async-signal-safe
+    }
+}
+
+} // namespace
+
+void Interrupts::install() noexcept {
+    struct sigaction action{};
+    action.sa_handler = on_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND); // and no SA_RESTART: blocking calls return
+    ::sigemptyset(&action.sa_mask);
+    for (const int signal : {SIGINT, SIGTERM}) {
+        ::sigaction(signal, &action, nullptr);
+    }
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+bool Interrupts::requested() noexcept {
+    return stop_requested;
+}
+
+void Interrupts::break_off(int socket) noexcept {
+    watched_socket = socket;
+    if (socket >= 0 && stop_requested) {
+        ::shutdown(socket, SHUT_RDWR);
+    }
+}
+
+void Interrupts::check() {
+    if (stop_requested) {
+        throw Failure{protocol::ExitCode::interrupted, "org.wharf.client.Interrupted",
+                      "interrupted", "run the same command again to go on where it was"};
+    }
+}
+
+} // namespace wharf::cli

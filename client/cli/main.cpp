@@ -1,0 +1,71 @@
+#include "client/cli/command_download.hpp"
+#include "client/cli/command_env.hpp"
+#include "client/cli/command_jobs.hpp"
+#include "client/cli/command_status.hpp"
+#include "client/cli/command_version.hpp"
+#include "client/cli/failure.hpp"
+#include "client/cli/interrupts.hpp"
+#include "client/cli/io.hpp"
+#include "client/cli/token.hpp"
+
+#include <unistd.h>
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::cli;
+
+struct Run {
+    const Session& session;
+    void operator()(const DownloadCommand& command) const { run_download(command, session); }
+    void operator()(const StatusCommand&) const { run_status(session); }
+    void operator()(const EnvCommand&) const { run_env(session); }
+    void operator()(const VersionCommand&) const { run_version(session); }
+    void operator()(const JobsListCommand& command) const { run_jobs_list(command, session); }
+    void operator()(const JobsShowCommand& command) const { run_jobs_show(command, session); }
+    void operator()(const JobsCancelCommand& command) const { run_jobs_cancel(command, session); }
+};
+
+int report(const Failure& failure, bool as_json = false) {
+    write_quietly(STDERR_FILENO, as_json ? describe_json(failure) : describe(failure));
+    return static_cast<int>(failure.code());
+}
+
+int run(const Options& options) {
+    const bool as_json = options.format == OutputFormat::json;
+    try {
+        const Session session = make_session(options);
+        std::visit(Run{session}, options.command);
+        return 0;
+    } catch (const Failure& failure) {
+        return report(failure, as_json);
+    } catch (const Error& error) {
+        return report(Failure{error}, as_json);
+    } catch (const std::exception& error) {
+        return report(Failure{Error{ErrorKind::internal, error.what()}}, as_json);
+    }
+}
+
+/// The help goes to standard output, what is wrong to standard error.
+int tell(const ParsedArguments& parsed) {
+    if (parsed.is_error) {
+        return report(Failure{Error{ErrorKind::invalid_request, parsed.text, parsed.hint}},
+                      parsed.wants_json);
+    }
+    try {
+        print_result(parsed.text);
+        return 0;
+    } catch (const Error& error) {
+        return report(Failure{error});
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    reserve_standard_descriptors();
+    Interrupts::install();
+    const ParsedArguments parsed = parse_arguments(argc, argv);
+    scrub_token_argument(argc, argv);
+    return parsed.options ? run(*parsed.options) : tell(parsed);
+}

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "client/cli/selection.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace wharf::cli {
+
+/// What standard output carries.
+enum class OutputFormat {
+    human,
+    json,  ///< one object
+    quiet, ///< only the result
+};
+
+struct DownloadCommand {
+    DownloadArguments what;
+    std::optional<std::string> local_dir;
+    std::optional<std::string> token;
+    bool force = false;
+    bool dry_run = false;
+};
+
+struct StatusCommand {};
+struct EnvCommand {};
+struct VersionCommand {};
+
+struct JobsListCommand {
+    bool all = false;
+};
+struct JobsShowCommand {
+    std::int64_t id = 0;
+};
+struct JobsCancelCommand {
+    std::int64_t id = 0;
+};
+
+using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
+                             JobsListCommand, JobsShowCommand, JobsCancelCommand>;
+
+struct Options {
+    std::optional<std::string> socket; ///< of --socket
+    OutputFormat format = OutputFormat::human;
+    Command command;
+};
+
+/// What the arguments come to: options to act on, or a text to show and to end with.
+struct ParsedArguments {
+    std::optional<Options> options;
+    std::string text; ///< the help, or what is wrong
+    std::string hint; ///< where help is
+    bool is_error = false;
+    bool wants_json = false; ///< the error is to be reported as JSON
+};
+
+/// Reads the command line. Nothing is asked of the world outside it.
+ParsedArguments parse_arguments(int argc, const char* const* argv);
+
+} // namespace wharf::cli

@@ -1,0 +1,171 @@
+#include "client/cli/repo_reference.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace wharf::cli {
+
+namespace {
+
+constexpr std::string_view scheme = "hf://";
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> type_prefixes{
+    {{"models", "model"}, {"datasets", "dataset"}, {"spaces", "space"}}};
+
+Error bad_uri(std::string_view uri, std::string_view why) {
+    return Error{ErrorKind::invalid_request, fmt::format("'{}': {}", uri, why),
+                 "write hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/PATH]"};
+}
+
+/// Takes "datasets/" off the front. Singular forms and kinds we do not serve are refused by name,
+/// they would else be taken for an organisation.
+Result<std::optional<std::string>> take_type(std::string_view& text) {
+    const std::string_view first = text.substr(0, text.find('/'));
+    for (const auto& [plural, singular] : type_prefixes) {
+        if (first == plural && first.size() < text.size()) {
+            text.remove_prefix(first.size() + 1);
+            return std::optional{std::string{singular}};
+        }
+        if (first == singular) {
+            return Error{
+                ErrorKind::invalid_request,
+                fmt::format("the type in front of a repo is written in the plural: '{}/'", plural)};
+        }
+    }
+    if (first == "buckets" || first == "kernels") {
+        return Error{ErrorKind::invalid_request, fmt::format("{} cannot be downloaded", first),
+                     "wharf serves models, datasets and spaces"};
+    }
+    return std::optional<std::string>{};
+}
+
+std::string_view strip_slashes(std::string_view text) {
+    while (text.starts_with('/')) {
+        text.remove_prefix(1);
+    }
+    while (text.ends_with('/')) {
+        text.remove_suffix(1);
+    }
+    return text;
+}
+
+std::size_t count_slashes(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count(text, '/'));
+}
+
+/// The length of a ref that has slashes of its own at the beginning of `text`, 0 if there is none:
+/// "refs/pr/<digits>" or "refs/convert/<name>".
+std::size_t special_ref_size(std::string_view text) {
+    static constexpr std::string_view pr = "refs/pr/";
+    static constexpr std::string_view convert = "refs/convert/";
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    const auto is_ref_character = [&](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+               c == '.' || c == '-';
+    };
+    const auto run = [&](std::string_view prefix, auto accept) -> std::size_t {
+        if (!text.starts_with(prefix)) {
+            return 0;
+        }
+        const auto rest = text.substr(prefix.size());
+        const auto end = std::ranges::find_if_not(rest, accept);
+        const auto size = static_cast<std::size_t>(end - rest.begin());
+        return size == 0 ? 0 : prefix.size() + size;
+    };
+    return std::max(run(pr, is_digit), run(convert, is_ref_character));
+}
+
+/// Only the slash is ever written encoded in a revision.
+std::string decode_revision(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        if (text.starts_with("%2F") || text.starts_with("%2f")) {
+            out += '/';
+            text.remove_prefix(3);
+        } else {
+            out += text.front();
+            text.remove_prefix(1);
+        }
+    }
+    return out;
+}
+
+/// Splits "<revision>[/<path>]"; what follows a special ref must be a path or nothing.
+std::pair<std::string_view, std::string_view> split_revision(std::string_view text) {
+    std::size_t size = special_ref_size(text);
+    if (size == 0 || (size < text.size() && text[size] != '/')) {
+        size = std::min(text.find('/'), text.size());
+    }
+    return {text.substr(0, size), text.substr(std::min(size + 1, text.size()))};
+}
+
+/// Splits "<ns>/<name>[/<path>]" at the second slash.
+std::pair<std::string_view, std::string_view> split_repo(std::string_view text) {
+    const auto first = text.find('/');
+    const auto second = first == std::string_view::npos ? first : text.find('/', first + 1);
+    if (second == std::string_view::npos) {
+        return {text, {}};
+    }
+    return {text.substr(0, second), text.substr(second + 1)};
+}
+
+} // namespace
+
+bool is_hub_uri(std::string_view text) {
+    return text.starts_with(scheme);
+}
+
+Result<RepoReference> parse_hub_uri(std::string_view uri) {
+    std::string_view rest = uri.substr(scheme.size());
+    const bool folder = rest.ends_with('/');
+    auto type = take_type(rest);
+    if (!type) {
+        return type.error();
+    }
+    rest = strip_slashes(rest);
+    RepoReference reference;
+    reference.repo_type = std::move(*type).value_or("model");
+    std::string_view path;
+    const auto at = rest.find('@');
+    if (at != std::string_view::npos && count_slashes(rest.substr(0, at)) <= 1) {
+        reference.repo = rest.substr(0, at);
+        const auto [revision, below] = split_revision(rest.substr(at + 1));
+        reference.revision = decode_revision(revision);
+        path = below;
+    } else { // an "@" further on belongs to a file's name
+        const auto [repo, below] = split_repo(rest);
+        reference.repo = repo;
+        path = below;
+    }
+    if (count_slashes(reference.repo) != 1 || strip_slashes(reference.repo) != reference.repo) {
+        return bad_uri(uri, "the repo must be ORG/NAME");
+    }
+    if (reference.revision && reference.revision->empty()) {
+        return bad_uri(uri, "the revision after '@' is missing");
+    }
+    if (path.starts_with('/') || path.find("//") != std::string_view::npos) {
+        return bad_uri(uri, "the path has an empty part");
+    }
+    if (!path.empty()) {
+        reference.path = std::string{path} + (folder ? "/" : "");
+    }
+    return reference;
+}
+
+Result<RepoReference> parse_repo_id(std::string_view id) {
+    RepoReference reference;
+    if (count_slashes(id) == 2) {
+        auto type = take_type(id);
+        if (!type) {
+            return type.error();
+        }
+        reference.repo_type = std::move(*type);
+    }
+    reference.repo = id;
+    return reference;
+}
+
+} // namespace wharf::cli

@@ -1,0 +1,32 @@
+#include "client/cli/session.hpp"
+
+#include "client/cli/daemon.hpp"
+#include "client/cli/io.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <unistd.h>
+
+namespace wharf::cli {
+
+ProgressDisplay::Mode Session::progress_mode() const {
+    if (!is(OutputFormat::human) || is_true(environment, "HF_HUB_DISABLE_PROGRESS_BARS")) {
+        return ProgressDisplay::Mode::muted;
+    }
+    return screen.interactive ? ProgressDisplay::Mode::bars : ProgressDisplay::Mode::lines;
+}
+
+Session make_session(const Options& options) {
+    Session session;
+    session.environment = process_environment();
+    session.screen = probe_terminal(STDERR_FILENO, session.environment);
+    session.socket = choose_socket(options.socket, session.environment);
+    session.format = options.format;
+    return session;
+}
+
+void print_json(const boost::json::object& object) {
+    print_result(boost::json::serialize(object) + "\n");
+}
+
+} // namespace wharf::cli

@@ -1,0 +1,119 @@
+#include "client/cli/token.hpp"
+
+#include "base/unique_fd.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <system_error>
+
+namespace wharf::cli {
+
+namespace {
+
+constexpr std::size_t largest_token_file = 16 * 1024;
+
+std::optional<std::string> clean(std::string text) {
+    std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });
+    const auto first = text.find_first_not_of(" \t\v\f");
+    if (first == std::string::npos) {
+        return std::nullopt;
+    }
+    return text.substr(first, text.find_last_not_of(" \t\v\f") - first + 1);
+}
+
+std::string token_file(const Environment& environment) {
+    if (const auto path = non_empty(environment, "HF_TOKEN_PATH")) {
+        return expand_path(*path, environment);
+    }
+    if (const auto home = non_empty(environment, "HF_HOME")) {
+        return expand_path(*home + "/token", environment);
+    }
+    const auto caches = non_empty(environment, "XDG_CACHE_HOME").value_or("~/.cache");
+    return expand_path(caches + "/huggingface/token", environment);
+}
+
+/// A token goes into a header: anything but visible ASCII would at best be refused by the Hub.
+Result<TokenSearch> checked(std::string token, std::string_view origin) {
+    const bool visible = std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });
+    if (!visible) {
+        return Error{ErrorKind::invalid_request,
+                     fmt::format("the token from {} holds a character that no token has", origin),
+                     "copy it again from the Hub's settings, without blanks or quotes"};
+    }
+    return TokenSearch{std::move(token), std::nullopt};
+}
+
+} // namespace
+
+Result<std::optional<std::string>> read_token_file(const std::string& path) {
+    const UniqueFd file{adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+    if (!file) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return std::optional<std::string>{};
+        }
+        return system_error(path, errno);
+    }
+    std::string text(largest_token_file + 1, '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t n = ::read(file.value(), text.data() + size, text.size() - size);
+        if (n < 0) {
+            return system_error(path, errno);
+        }
+        if (n == 0) {
+            text.resize(size);
+            return std::optional{std::move(text)};
+        }
+        size += static_cast<std::size_t>(n);
+    }
+    return Error{ErrorKind::storage, fmt::format("{}: too long for a token", path)};
+}
+
+Result<TokenSearch> find_token(const std::optional<std::string>& option,
+                               const Environment& environment, const ReadFile& read_file) {
+    if (option) {
+        auto token = clean(*option);
+        return token ? checked(std::move(*token), "--token") : Result<TokenSearch>{TokenSearch{}};
+    }
+    if (is_true(environment, "HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
+        return TokenSearch{};
+    }
+    for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
+        if (auto value = non_empty(environment, variable)) {
+            if (auto token = clean(std::move(*value))) {
+                return checked(std::move(*token), variable);
+            }
+            break; // a blank HF_TOKEN hides the older name, but not the file
+        }
+    }
+    const std::string path = token_file(environment);
+    auto content = read_file(path);
+    if (!content) {
+        return TokenSearch{std::nullopt,
+                           fmt::format("going on without a token: {}", content.error().message())};
+    }
+    auto token = clean(content->value_or(""));
+    return token ? checked(std::move(*token), path) : Result<TokenSearch>{TokenSearch{}};
+}
+
+void scrub_token_argument(int argc, char** argv) noexcept {
+    static constexpr std::string_view name = "--token";
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view argument{argv[i]};
+        char* value = nullptr;
+        if (argument == name && i + 1 < argc) {
+            value = argv[i + 1];
+        } else if (argument.starts_with(name) && argument.substr(name.size()).starts_with('=')) {
+            value = argv[i] + name.size() + 1;
+        }
+        if (value) {
+            std::memset(value, '*', std::strlen(value));
+        }
+    }
+}
+
+} // namespace wharf::cli
