@@ -67,6 +67,9 @@ void kill_after(const fs::path& home, std::chrono::microseconds time) {
 /// How many blobs there are; all must be whole.
 int check_blobs(const fs::path& repo) {
     int count = 0;
+    if (!fs::exists(repo / "blobs")) { // killed while the repo's folders were made
+        return 0;
+    }
     for (const auto& blob : fs::directory_iterator{repo / "blobs"}) {
         const auto name = blob.path().filename().native();
         CHECK(hash_of(read(blob.path()), name.size() == 64) == name);
@@ -76,6 +79,10 @@ int check_blobs(const fs::path& repo) {
 }
 
 void check_pointers(const fs::path& repo) {
+    if (!fs::exists(repo / "snapshots")) {
+        CHECK_FALSE(fs::exists(repo / "refs"));
+        return;
+    }
     for (const auto& item : fs::recursive_directory_iterator{repo / "snapshots"}) {
         if (!item.is_directory()) {
             CHECK(item.is_symlink());
