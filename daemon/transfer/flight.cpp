@@ -8,11 +8,10 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/async/hop.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
@@ -320,8 +319,8 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
         ++lane.busy;
         const ScopeExit idle{[&lane] { --lane.busy; }};
         try {
-            PieceOutcome outcome = co_await asio::co_spawn(
-                lane.executor, fetch_piece(lane.hub, order), asio::use_awaitable);
+            PieceOutcome outcome =
+                co_await async::run_on(lane.executor, fetch_piece(lane.hub, order));
             ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
             if (!askers_.empty() && askers_.front().token == askers_before) {
                 location_ = std::move(outcome.location);
