@@ -25,6 +25,7 @@
 
 #include <csignal>
 #include <optional>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace wharf {
@@ -69,6 +70,18 @@ bool may_connect(const service::Peer& peer) noexcept {
     return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
+/// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
+/// a name in the system's resolver, a disk. What is in the air is resumable and what is published
+/// is durable, so nothing is lost.
+void end_within(std::chrono::milliseconds grace) {
+    std::signal(SIGALRM, [](int) { std::_Exit(0); });
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(grace);
+    const itimerval timer{
+        .it_interval = {},
+        .it_value = {.tv_sec = seconds.count(), .tv_usec = (grace - seconds).count() * 1000}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 } // namespace
 
 struct App::Impl {
@@ -79,7 +92,6 @@ struct App::Impl {
     Awaitable<> keep_house();
     Awaitable<> watch_dog(std::chrono::microseconds period);
     Awaitable<> shut_down();
-    Awaitable<> end_in_time();
     void reload();
 
     Config config;
@@ -168,8 +180,8 @@ Awaitable<> App::Impl::handle_signals() {
             log::info("app", "stopping");
             systemd::notify_stopping();
             stopping = true;
+            end_within(config.daemon.shutdown_grace);
             tasks.spawn("shutdown", shut_down());
-            tasks.spawn("end of the grace", end_in_time());
         }
     }
 }
@@ -207,14 +219,6 @@ void App::Impl::reload() {
         log::error("app", "the configuration stays as it was: {}", error.message());
     }
     systemd::notify_ready();
-}
-
-/// What is in the air is resumable and what is published is durable, so nothing is lost when the
-/// grace ends before we do.
-Awaitable<> App::Impl::end_in_time() {
-    co_await async::sleep_for(config.daemon.shutdown_grace);
-    log::warning("app", "did not wind up within the grace; ending all the same");
-    std::_Exit(0);
 }
 
 Awaitable<> App::Impl::shut_down() {

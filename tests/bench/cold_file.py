@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.hub import TestHub  # noqa: E402
 from tests.hub.tls import Authority  # noqa: E402
-from tests.support.client_venvs import venv  # noqa: E402
+from tests.support.client_venvs import ensure  # noqa: E402
 from tests.support.daemon import Daemon  # noqa: E402
 from tests.support.nginx import Nginx  # noqa: E402
 
@@ -147,7 +147,7 @@ def aria2(connections: int) -> Callable[[Setting], Run]:
 def official(setting: Setting) -> Run:
     home = setting.work / "hf"
     return run_command(
-        [str(venv("2.x") / "bin" / "hf"), "download", "bench/model", "model.bin", "--quiet"],
+        [str(ensure("2").parent / "hf"), "download", "bench/model", "model.bin", "--quiet"],
         {
             "HF_HOME": str(home),
             "HF_ENDPOINT": setting.hub.endpoint,
