@@ -65,6 +65,21 @@ TEST_CASE("what is written to meanwhile is neither right nor wrong") {
     CHECK(check.verdict() == BlobCheck::Verdict::changed);
 }
 
+TEST_CASE("rows of files that are gone are forgotten when they are come upon") {
+    const TempDir dir;
+    const auto file = entry("a", "right");
+    const wharf::store::Directory cache{dir.path()};
+    wharf::store::Staging staging{cache};
+    wharf::store::Catalogue catalogue{dir / "c.db", 1};
+    wharf::store::Shelf shelf{cache, staging, catalogue};
+    catalogue.record_present(file.etag(), "models--a--b");
+    catalogue.record_present(file.etag(), "models--c--d");
+    CHECK_FALSE(shelf.held("models--a--b", {file}).at(0));
+    CHECK(catalogue.holdings(file.etag()).size() == 2); // only asked
+    CHECK(shelf.bring_in("models--a--b", commit_a, {file}).missing.size() == 1);
+    CHECK(catalogue.holdings(file.etag()).empty());
+}
+
 TEST_CASE("only the file that was found wrong is removed") {
     const TempDir dir;
     const auto file = entry("a", "right");
