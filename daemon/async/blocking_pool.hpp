@@ -11,6 +11,9 @@
 namespace wharf::async {
 
 /// Threads for work that blocks: disk, hashing, SQLite. The caller's thread stays free.
+///
+/// Requires: the event loops of all callers outlive the pool; its threads still touch a loop for a
+/// moment after they have given a result back.
 class BlockingPool {
   public:
     explicit BlockingPool(std::size_t threads) : pool_{threads} {}

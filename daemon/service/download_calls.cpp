@@ -51,7 +51,7 @@ class DownloadCall {
 
     Awaitable<> make_plan() {
         jobs::Plan plan = co_await downloads_.plan(request_, note_);
-        plan_ = std::make_shared<const jobs::Plan>(std::move(plan));
+        plan_ = std::make_shared<jobs::Plan>(std::move(plan));
     }
 
   private:
@@ -78,7 +78,7 @@ class DownloadCall {
     Call& call_;
     jobs::DownloadRequest request_;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
-    std::shared_ptr<const jobs::Plan> plan_;
+    std::shared_ptr<jobs::Plan> plan_;
     const jobs::Watch* watch_ = nullptr;
 };
 

@@ -129,7 +129,7 @@ Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entri
             sorted.missing.push_back(copy.entry);
         }
     }
-    co_return BroughtIn{std::move(sorted.missing), std::move(sorted.unverified)};
+    co_return BroughtIn{std::move(sorted.missing), std::move(sorted.unverified), sorted.settled};
 }
 
 /// A file that cannot be linked may be large: the store's own thread must not copy it. False if it

@@ -24,8 +24,10 @@ using Entries = std::vector<hub::TreeEntry>;
 
 /// What is left to do after everything that needs no network was done.
 struct BroughtIn {
-    Entries missing;    ///< to be fetched
-    Entries unverified; ///< blobs that somebody else put there: hash them before trusting them
+    Entries missing;      ///< to be fetched
+    Entries unverified;   ///< blobs that somebody else put there: hash them before trusting them
+    bool settled = false; ///< all that is in the snapshot is durable: finish_snapshot() is only
+                          ///< needed for the ref
 };
 
 /// What we hold: the cache on disk in the official layout, and the catalogue that knows which blob

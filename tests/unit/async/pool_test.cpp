@@ -22,6 +22,7 @@ Awaitable<std::thread::id> current_thread() {
 } // namespace
 
 TEST_CASE("blocking work runs elsewhere and its outcome comes home") {
+    wharf::asio::io_context context;
     wharf::async::BlockingPool pool{2};
     const auto body = [&]() -> Awaitable<> {
         const auto here = std::this_thread::get_id();
@@ -38,10 +39,11 @@ TEST_CASE("blocking work runs elsewhere and its outcome comes home") {
         CHECK(thrown);
         CHECK(std::this_thread::get_id() == here);
     };
-    wharf::test::run(body());
+    wharf::test::run(body(), context);
 }
 
 TEST_CASE("a task can hop to an I/O thread and back") {
+    wharf::asio::io_context context;
     wharf::async::IoThreads threads{2};
     const auto body = [&]() -> Awaitable<> {
         const auto here = std::this_thread::get_id();
@@ -51,7 +53,7 @@ TEST_CASE("a task can hop to an I/O thread and back") {
         CHECK(second != first);
         CHECK(std::this_thread::get_id() == here);
     };
-    wharf::test::run(body());
+    wharf::test::run(body(), context);
 }
 
 namespace {
