@@ -249,7 +249,8 @@ def test_repos_without_namespace(box: Daemon, hub: TestHub) -> None:
 
 def test_private_repos_by_each_way_to_a_token(box: Daemon, hub: TestHub, tmp_path: Path) -> None:
     repo = "wonderland/secret"
-    hub.admin.create_repo(repo, files=MIXED_FILES, private=True)
+    files = {**MIXED_FILES, "model.safetensors": {"random": 300_000, "seed": "secret"}}
+    hub.admin.create_repo(repo, files=files, private=True)
     token_file = tmp_path / "token"
     token_file.write_text("hf_alice\n")
     hf_home = tmp_path / "hf-home"
@@ -270,7 +271,8 @@ def test_private_repos_by_each_way_to_a_token(box: Daemon, hub: TestHub, tmp_pat
         if code == 0:
             check_snapshot(hub, repo, Path(done.stdout.splitlines()[-1]))
         assert "hf_" not in done.stderr
-    assert {r.token for r in hub.log.find(server="cdn")} == {None}
+    assert hub.log.count(server="cdn") == 4
+    assert hub.log.leaks() == []
     for place in (box.cache, box.state):
         for file in place.rglob("*"):
             assert not file.is_file() or b"hf_alice" not in file.read_bytes(), file
@@ -339,11 +341,10 @@ def test_odd_names(box: Daemon, hub: TestHub) -> None:
     files: dict[str, object] = {name: f"content of {name}" for name in ODD_NAMES}
     files |= {f"large {name}.safetensors": {"random": 70_000, "seed": name} for name in ODD_NAMES[:14]}
     hub.admin.create_repo("org/odd", files=files)
-    check_snapshot(hub, "org/odd", box.download("org/odd"))
+    folder = box.download("org/odd")
+    check_snapshot(hub, "org/odd", folder)
     for name in ODD_NAMES:
-        if any(c in name for c in "*?["):
-            continue
-        path = box.download("--revision", "main", "org/odd", "--", name)
+        path = box.download("--revision", folder.name, "org/odd", "--", name)
         assert path.read_text() == f"content of {name}"
 
 
@@ -370,7 +371,7 @@ def test_a_repo_of_three_thousand_files(box: Daemon, hub: TestHub) -> None:
     folder = box.download("org/many")
     cold = time.monotonic() - begun
     check_snapshot(hub, "org/many", folder)
-    assert contents(hub) == 3001
+    assert contents(hub) in (3000, 3001)  # .gitattributes may be held for another repo
     begun = time.monotonic()
     assert box.download("org/many") == folder
     print(f"\n3,000 files: {cold:.1f} s cold, {time.monotonic() - begun:.2f} s warm")
