@@ -62,7 +62,7 @@ def check_sent_once(hub: TestHub, etag: str, size: int, **filters: object) -> No
     """Every byte of a blob was sent, and none of them twice."""
     assert hub.log.bytes_sent(etag, **filters) == size
     spans = []
-    for record in hub.log.find(blob=etag, status=[200, 206], **filters):
+    for record in hub.log.find(blob=etag, method="GET", status=[200, 206], **filters):
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", record.range or "")
         first, last = (int(found[1]), int(found[2])) if found else (0, size - 1)
         spans.append((first, min(last, size - 1)))
