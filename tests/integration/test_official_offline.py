@@ -30,6 +30,8 @@ def box(session_hub: TestHub, tmp_path_factory: pytest.TempPathFactory) -> Itera
             admin.commit(REPO, kind, files={"config.json": "second"})
             for revision in REVISIONS:
                 daemon.download(REPO, "--repo-type", kind, "--revision", revision)
+        session_hub.admin.create_repo("org/only-listed", files=MIXED_FILES)
+        assert daemon.wharf("download", "--dry-run", "org/only-listed").returncode == 0
         yield daemon
 
 

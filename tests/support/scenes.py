@@ -6,7 +6,8 @@ import ctypes
 import os
 import re
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,14 @@ def contents(hub: TestHub, **filters: object) -> int:
     return hub.log.count(server="cdn", **filters) + hub.log.count(
         server="hub", path_matches="/resolve/|^/api/resolve-cache/", **filters
     )
+
+
+def eventually(holds: Callable[[], object], timeout: float = 10) -> None:
+    """Waits for what becomes true a moment after the answer."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, "this did not become true"
+        time.sleep(0.01)
 
 
 def check_sent_once(hub: TestHub, etag: str, size: int, **filters: object) -> None:
