@@ -87,7 +87,8 @@ struct Layout {
 /// Shares the width out and takes away the last details of lines that would not fit at all.
 Layout lay_out(std::vector<Line>& lines, std::size_t width) {
     static constexpr std::size_t least_label = 12;
-    std::size_t details = 0;
+    // Room for speed and estimate also while there are none: the bars should not jump.
+    std::size_t details = width >= 70 ? 46 : 0;
     std::size_t label = 0;
     for (Line& line : lines) {
         while (!line.details.empty() && details_width(line) + least_label > width) {
