@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 
 namespace wharf::protocol {
 
@@ -29,6 +31,14 @@ Wrong check_text(std::string_view text) {
         return " has a NUL character";
     }
     return unless(is_utf8(text), " is not UTF-8");
+}
+
+/// Unsigned values are what is read above the range of int64, and what we write from unsigned
+/// types.
+bool is_integer(const json::value& value) noexcept {
+    const auto* const number = value.if_uint64();
+    return value.is_int64() || (number != nullptr &&
+                                *number <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
 }
 
 std::string in_member(std::string_view name, const std::string& wrong) {
@@ -100,8 +110,8 @@ class Validator {
         switch (type.kind) {
         case Type::Kind::boolean:
             return unless(value.is_bool(), " is not true or false");
-        case Type::Kind::integer: // what is above the range of int64 is held as uint64
-            return unless(value.is_int64(), " is not an integer");
+        case Type::Kind::integer:
+            return unless(is_integer(value), " is not an integer");
         case Type::Kind::floating:
             return unless(value.is_number(), " is not a number");
         case Type::Kind::string:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <pwd.h>
 #include <unistd.h>
 #include <vector>
@@ -38,13 +37,6 @@ std::size_t expand_variable(std::string_view text, const Environment& environmen
 }
 
 } // namespace
-
-Environment process_environment() {
-    return [](std::string_view name) -> std::optional<std::string> {
-        const char* value = std::getenv(std::string{name}.c_str());
-        return value ? std::optional<std::string>{value} : std::nullopt;
-    };
-}
 
 std::optional<std::string> non_empty(const Environment& environment, std::string_view name) {
     auto value = environment(name);

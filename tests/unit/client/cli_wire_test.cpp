@@ -6,8 +6,6 @@
 #include <boost/json/serialize.hpp>
 #include <doctest/doctest.h>
 
-#include <cerrno>
-
 using namespace wharf;
 using namespace wharf::cli;
 
@@ -90,18 +88,23 @@ TEST_CASE("a listing is put together and checked") {
 }
 
 TEST_CASE("failures from the socket keep their words and get an exit code") {
-    const Failure gated = remote_failure("org.wharf.Downloads.Download", "org.wharf.Gated",
-                                         object(R"({"message": "no", "hint": "ask"})"));
+    const Failure gated =
+        remote_failure("org.wharf.Downloads.Download",
+                       {"org.wharf.Gated", object(R"({"message": "no", "hint": "ask"})")});
     CHECK(gated.code() == protocol::ExitCode::refused);
     CHECK(describe(gated) == "wharf: no\nhint: ask\n");
     CHECK(describe_json(gated) ==
           R"({"error":{"name":"org.wharf.Gated","message":"no","hint":"ask"},"exit_code":4})"
           "\n");
-    const Failure odd = remote_failure("m", "com.example.Odd", object(R"({"message": 7})"));
+    const Failure odd = remote_failure("m", {"com.example.Odd", object(R"({"message": 7})")});
     CHECK(odd.code() == protocol::ExitCode::failed);
-    CHECK(odd.message() == "the daemon answered com.example.Odd to m");
-    const Failure older =
-        remote_failure("org.wharf.Jobs.List", protocol::interface_not_found, json::object{});
+    CHECK(odd.message().find("com.example.Odd") != std::string::npos);
+    const Failure parameter = remote_failure(
+        "m", {std::string{protocol::invalid_parameter}, object(R"({"parameter": "x"})")});
+    CHECK(parameter.code() == protocol::ExitCode::usage);
+    CHECK(parameter.message().find("'x'") != std::string::npos);
+    const Failure older = remote_failure(
+        "org.wharf.Jobs.List", {std::string{protocol::interface_not_found}, json::object{}});
     CHECK(older.message().find("older") != std::string::npos);
 }
 
@@ -110,7 +113,7 @@ TEST_CASE("failures of ours") {
     CHECK(full.code() == protocol::ExitCode::no_space);
     CHECK(full.name() == "org.wharf.NoSpace");
     CHECK(describe(full) == "wharf: disk full\n");
-    CHECK(no_daemon("/s", ENOENT).hint().find("systemctl start wharfd") != std::string::npos);
-    CHECK(no_daemon("/s", EACCES).hint().find("administrator") != std::string::npos);
-    CHECK(no_daemon("/s", EACCES).code() == protocol::ExitCode::no_daemon);
+    const Failure gone{client::DaemonUnreachable{ErrorKind::network, "nobody at /s", "start it"}};
+    CHECK(gone.code() == protocol::ExitCode::no_daemon);
+    CHECK(gone.name() == "org.wharf.client.NoDaemon");
 }

@@ -133,6 +133,12 @@ TEST_CASE("no string holds a NUL, wherever it is") {
     }
 }
 
+TEST_CASE("unsigned numbers of ours are integers, too") {
+    const auto& plain = definition().find_method("Plain")->input;
+    CHECK_FALSE(find_mismatch(definition(), plain, {{"i", std::size_t{5}}}));
+    CHECK(find_mismatch(definition(), plain, {{"i", std::uint64_t{1} << 63}}));
+}
+
 TEST_CASE("what we say is UTF-8") {
     const boost::json::object bad{{"s", "caf\xe9"}};
     const auto mismatch =

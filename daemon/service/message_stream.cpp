@@ -1,0 +1,159 @@
+#include "daemon/service/message_stream.hpp"
+
+#include "base/error.hpp"
+#include "protocol/fd_passing.hpp"
+
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include <cassert>
+#include <cerrno>
+#include <sys/socket.h>
+#include <system_error>
+#include <utility>
+
+// A stream that waits for its client holds no buffer: it waits until the socket is readable, and
+// then reads through the scratch buffer of the loop. Only the part of a message that has come so
+// far is kept, for a limited time and within a budget for all streams together. Nothing is read
+// while a call is answered, so a client that sends without pause fills the kernel's queue, not
+// ours.
+
+namespace wharf::service {
+
+namespace {
+
+Error lost(int error_number) {
+    return Error{ErrorKind::network,
+                 "the client is gone: " + std::generic_category().message(error_number)};
+}
+
+} // namespace
+
+MessageStream::MessageStream(Executor executor, UniqueFd socket, StreamShared& shared)
+    : socket_{std::move(executor)}, shared_{shared}, reader_{shared.options.message_limit} {
+    socket_.assign(socket.value());
+    socket.release();
+}
+
+MessageStream::~MessageStream() {
+    shared_.input -= accounted_;
+}
+
+Awaitable<std::optional<protocol::Frame>> MessageStream::receive() {
+    in_hand_ = 0;
+    while (true) {
+        std::optional<protocol::Frame> frame = reader_.next().value();
+        in_hand_ = frame ? frame->text.size() : 0;
+        account(reader_.buffered() + in_hand_);
+        if (frame) {
+            message_deadline_.reset();
+            co_return frame;
+        }
+        if (ended_) {
+            co_return std::nullopt;
+        }
+        co_await wait_for_input();
+        read_some();
+    }
+}
+
+Awaitable<std::optional<protocol::Frame>> MessageStream::receive_soon() {
+    message_deadline_ = Clock::now() + shared_.options.message_timeout;
+    std::optional<protocol::Frame> frame = co_await receive();
+    co_return frame;
+}
+
+Awaitable<> MessageStream::wait_for_input() {
+    if (reader_.has_partial() && !message_deadline_) {
+        message_deadline_ = Clock::now() + shared_.options.message_timeout;
+    }
+    co_await wait(asio::posix::descriptor_base::wait_read, message_deadline_,
+                  "the client does not send the message it owes");
+}
+
+void MessageStream::read_some() {
+    std::vector<UniqueFd> descriptors;
+    const protocol::IoResult result =
+        protocol::receive_some(socket_.native_handle(), shared_.scratch,
+                               shared_.takes_descriptors ? &descriptors : nullptr);
+    if (result.error_number == EAGAIN) {
+        return;
+    }
+    if (result.error_number != 0) {
+        throw lost(result.error_number);
+    }
+    ended_ = result.bytes == 0;
+    reader_.append({shared_.scratch.data(), result.bytes}, std::move(descriptors));
+}
+
+/// Brings our part of the shared sum up to date.
+void MessageStream::account(std::size_t bytes) {
+    shared_.input += bytes - accounted_; // modulo 2^64, so it may shrink as well
+    const bool grown = bytes > accounted_;
+    accounted_ = bytes;
+    if (grown && shared_.input > shared_.options.input_budget) {
+        throw Error{ErrorKind::protocol, "more is being sent to this daemon than it has room for"};
+    }
+}
+
+Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descriptors) {
+    assert(!sending_);
+    sending_ = true; // stays so when we are cancelled or fail in between
+    std::string_view rest = text;
+    auto deadline = Clock::now() + shared_.options.write_timeout;
+    while (!rest.empty()) {
+        const protocol::IoResult result =
+            protocol::send_some(socket_.native_handle(), rest, descriptors);
+        if (result.error_number == 0) {
+            descriptors.clear();
+            rest.remove_prefix(result.bytes);
+            deadline = Clock::now() + shared_.options.write_timeout;
+        } else if (result.error_number == EAGAIN) {
+            co_await wait(asio::posix::descriptor_base::wait_write, deadline,
+                          "the client does not read what it asked for");
+        } else {
+            throw lost(result.error_number);
+        }
+    }
+    sending_ = false;
+}
+
+void MessageStream::try_send(std::string_view text) noexcept {
+    if (!sending_ && !text.empty()) {
+        const auto result = protocol::send_some(socket_.native_handle(), text);
+        sending_ = result.bytes < text.size();
+    }
+}
+
+void MessageStream::stop_receiving() noexcept {
+    ::shutdown(socket_.native_handle(), SHUT_RD); // fails when the client is gone: good as well
+}
+
+Awaitable<> MessageStream::wait(asio::posix::descriptor_base::wait_type what,
+                                std::optional<Clock::time_point> deadline, const char* late) {
+    boost::system::error_code ec;
+    if (!deadline) {
+        co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
+    } else {
+        asio::steady_timer timer{socket_.get_executor(), *deadline};
+        auto group = asio::experimental::make_parallel_group(
+            socket_.async_wait(what, asio::deferred), timer.async_wait(asio::deferred));
+        const auto [order, socket_ec, timer_ec] =
+            co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+        if (order[0] == 1 && !timer_ec) {
+            throw Error{ErrorKind::network, late};
+        }
+        ec = socket_ec;
+    }
+    if (ec) {
+        throw boost::system::system_error{ec};
+    }
+}
+
+} // namespace wharf::service
