@@ -56,7 +56,7 @@ std::optional<std::string> home_directory(const Environment& environment) {
     if (auto home = non_empty(environment, "HOME")) {
         return home;
     }
-    std::vector<char> buffer(16 * 1024);
+    std::vector<char> buffer(std::size_t{16} << 10);
     passwd entry{};
     passwd* found = nullptr;
     if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) {

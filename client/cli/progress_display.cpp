@@ -45,6 +45,8 @@ void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
     if (!seen_) {
         seen_ = true;
         started_ = now;
+    }
+    if (latest_.files_total == 0) { // before the listing nothing tells what was there already
         bytes_at_start_ = progress.bytes_done;
     }
     meter_.update(progress.bytes_per_second, now);
@@ -58,11 +60,12 @@ void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
 }
 
 void ProgressDisplay::finish(Clock::time_point now) {
-    if (seen_) {
+    if (seen_ && latest_.files_total > 0) {
         const auto fetched = latest_.bytes_total - std::min(latest_.bytes_total, bytes_at_start_);
         const auto elapsed = std::chrono::round<std::chrono::milliseconds>(now - started_);
         finish(render_summary(latest_, fetched, elapsed));
     }
+    restart();
 }
 
 void ProgressDisplay::finish(std::string_view line) {
@@ -75,6 +78,7 @@ void ProgressDisplay::finish(std::string_view line) {
 void ProgressDisplay::restart() {
     clear();
     seen_ = false;
+    latest_ = Progress{};
     meter_ = SpeedMeter{};
 }
 

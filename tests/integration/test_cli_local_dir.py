@@ -338,30 +338,57 @@ def test_waits_for_the_official_lock(wharf, repo, local):
     assert out == f"{local}/config.json\n"
 
 
+def test_an_interruption_while_it_waits_for_the_lock(wharf, repo, local):
+    books = local / ".cache/huggingface/download"
+    books.mkdir(parents=True)
+    with open(books / "config.json.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with wharf.start("download", REPO, "config.json", "--local-dir", "local") as process:
+            while not downloads(wharf):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert "run the same command again" in err
+    assert list(local.rglob("*.incomplete")) == []
+
+
+def test_nothing_matches(wharf, repo, local):
+    head = {"commit": COMMIT, "snapshot": str(repo.snapshot), "stale": False, "files": []}
+    wharf.daemon.on(LIST, lambda _: [head])
+    ended = wharf.run("download", REPO, "--include", "*.none", "--local-dir", "local")
+    assert (ended.code, ended.out) == (0, f"{local}\n")
+    assert "no file matches" in ended.err
+    assert wharf.run("download", REPO, "none", "--local-dir", "local").code == 3
+
+
 OFFICIAL = """
 import sys
 from huggingface_hub import hf_hub_download, snapshot_download
-local, commit = sys.argv[1:3]
+local, commit, whole = sys.argv[1:4]
 print(hf_hub_download("org/model", "config.json", revision=commit, local_dir=local))
-print(snapshot_download("org/model", revision=commit, local_dir=local))
+if whole == "whole":
+    print(snapshot_download("org/model", revision=commit, local_dir=local))
 """
 
 
+@pytest.mark.parametrize("client", ["2", "1", "0.36"])
 @pytest.mark.parametrize("with_tree", [True, False])
-def test_the_official_client_finds_all_in_order(wharf, repo, local, with_tree):
+def test_the_official_client_finds_all_in_order(wharf, repo, local, with_tree, client):
     venvs = pytest.importorskip("tests.support.client_venvs")
     if with_tree:
         repo.write_tree()
     assert wharf.run("download", REPO, "--local-dir", "local").code == 0
     before = {p: p.lstat().st_ino for p in local.rglob("*") if p.is_file()}
+    whole = with_tree or client != "1"  # that one asks for a missing listing even offline
     done = subprocess.run(
-        [venvs.ensure("2"), "-c", OFFICIAL, local, COMMIT],
+        [venvs.ensure(client), "-c", OFFICIAL, local, COMMIT, "whole" if whole else "file"],
         env=wharf.environment | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(local / "config.json"), str(local)]
+    assert done.stdout.splitlines() == [str(local / "config.json"), str(local)][: 1 + whole]
     after = {p: p.lstat().st_ino for p in local.rglob("*") if p.is_file()}
     assert {p: before[p] for p in before} == {p: after.get(p) for p in before}
