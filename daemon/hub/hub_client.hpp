@@ -4,10 +4,15 @@
 #include "daemon/hub/types.hpp"
 #include "daemon/net/http_client.hpp"
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace wharf::hub {
+
+class Transport;
+struct Subject;
 
 /// Part of a file, in bytes: [begin, end).
 struct ByteRange {
@@ -33,32 +38,47 @@ struct FileBody {
 
 /// Speaks the Hub's protocol over one HttpClient (and so belongs to that client's thread). Every
 /// call is one try: whether to try again is the caller's decision (transfer/retry.hpp). Errors are
-/// made from X-Error-Code, status, Retry-After and RateLimit; see docs/protocol.md.
+/// made from X-Error-Code, status, Retry-After and RateLimit (hub_error.hpp). Must outlive the
+/// coroutines it has returned.
 class HubClient {
   public:
     /// `endpoint` may have a path prefix. Requires: the client outlives this.
     HubClient(net::HttpClient& http, net::Url endpoint);
 
+    /// The same over any transport. Requires: the transport outlives this.
+    HubClient(Transport& transport, net::Url endpoint);
+
+    HubClient(HubClient&&) noexcept;
+    HubClient& operator=(HubClient&&) = delete;
+    ~HubClient();
+
     /// The commit that a revision names now. A commit's own id is asked for too, which proves that
     /// the token may see the repo.
     Awaitable<std::string> commit_of(RepoId repo, std::string revision, Token token);
 
-    /// All files of a commit; follows the pages. A next page on another origin is refused.
+    /// All files of a commit; follows the pages. A next page on another origin is refused. Limits:
+    /// 64 MiB a page, 20,000 pages, 2,000,000 files.
     Awaitable<TreePtr> list_tree(RepoId repo, std::string commit, Token token);
 
     /// Starts reading a file. Follows redirects (at most 10); the token goes to the endpoint's
     /// origin only. `location`: where an earlier answer said the bytes are; used instead of asking
     /// the Hub again. `range`: the part wanted; none for the whole file. The answer is checked:
     /// commit, etag (must equal `etag`), total length (must equal `size`), the range's first byte,
-    /// no content coding. Errors: protocol for answers that do not fit; for a 401, 403, 404 or 410
-    /// from a signed `location`, unavailable (ask the Hub again).
+    /// no content coding. Part of a range may come: the body's end is the part's end. Errors:
+    /// protocol for answers that do not fit; for a 401, 403, 404 or 410 from a signed `location`,
+    /// unavailable (ask the Hub again). Requires: the range is not empty and lies in the file.
     Awaitable<FileBody> open_file(FileSource source, std::string etag, std::uint64_t size,
                                   std::optional<ByteRange> range, std::optional<net::Url> location);
 
     const net::Url& endpoint() const noexcept { return endpoint_; }
 
   private:
-    net::HttpClient& http_;
+    struct ApiAnswer;
+
+    Awaitable<ApiAnswer> ask_api(net::Url url, Token token, Subject subject);
+
+    std::unique_ptr<Transport> own_; ///< null when the transport is somebody else's
+    Transport* transport_;
     net::Url endpoint_;
 };
 

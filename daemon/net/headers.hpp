@@ -8,6 +8,9 @@
 
 namespace wharf::net {
 
+/// Whether two field names are the same: ASCII letters compare without case.
+bool equal_names(std::string_view a, std::string_view b) noexcept;
+
 /// Header fields in order; names compare without case.
 class Headers {
   public:

@@ -17,23 +17,30 @@ namespace wharf::net {
 /// How to reach hosts. Every step of the network has its deadline here.
 struct HttpOptions {
     std::string user_agent = "wharf";
-    std::string ca_file; ///< PEM bundle to trust instead of the system's; empty: the system's
-    std::string
-        proxy; ///< "http://[user:password@]host:port"; empty: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY
-    std::string no_proxy; ///< comma-separated hosts, ".domain", addresses, "*"; empty: NO_PROXY
+    /// PEM bundle to trust instead of the system's; empty: the system's as OpenSSL finds it
+    /// (SSL_CERT_FILE and SSL_CERT_DIR count).
+    std::string ca_file;
+    /// "http://[user:password@]host:port"; empty: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY.
+    std::string proxy;
+    /// Comma-separated hosts (with all below them), addresses, networks ("10.0.0.0/8"), each with
+    /// an optional port, or "*"; empty: NO_PROXY.
+    std::string no_proxy;
     std::chrono::milliseconds connect_timeout{10'000}; ///< one address; names with several get more
     std::chrono::milliseconds tls_timeout{10'000};
     std::chrono::milliseconds first_byte_timeout{60'000}; ///< request sent until the final header
-    std::chrono::milliseconds stall_timeout{30'000};      ///< no byte moves while a body is read
+    std::chrono::milliseconds stall_timeout{30'000};      ///< no byte moves in either body
     std::chrono::milliseconds idle_timeout{30'000};       ///< how long unused connections are kept
     std::size_t max_idle_per_host = 32;
     std::size_t max_header_bytes = 64 << 10;
 };
 
 struct HttpRequest {
-    std::string method = "GET"; ///< GET, HEAD, POST, PUT
+    std::string method = "GET"; ///< any but CONNECT
     Url url;
-    Headers headers; ///< Host, User-Agent, Connection, Content-Length are set by the client
+    /// What frames the message (Host, Connection, Content-Length, ...) is the client's to set and
+    /// refused here. Without a User-Agent the options' is sent, without an Accept-Encoding
+    /// "identity": bodies are handed on as they come.
+    Headers headers;
     std::string body;
 };
 

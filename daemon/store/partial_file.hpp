@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -9,12 +10,15 @@
 
 namespace wharf::store {
 
+class Directory;
+
 /// A blob on its way: a file in a dot folder on the cache's file system that nobody else reads. It
 /// is removed on destruction unless the store published it. write_at() and read_at() may be called
 /// from several threads at once for different ranges.
 class PartialFile {
   public:
-    /// Creates (exclusively) and reserves `size` bytes. Throws no_space or storage Errors.
+    /// Creates (exclusively, mode 0600) and reserves `size` bytes. Throws no_space or storage
+    /// Errors.
     PartialFile(std::filesystem::path path, std::string etag, std::uint64_t size);
     PartialFile(const PartialFile&) = delete;
     PartialFile& operator=(const PartialFile&) = delete;
@@ -33,9 +37,10 @@ class PartialFile {
     std::uint64_t size() const noexcept { return size_; }
     int fd() const noexcept { return fd_.value(); }
 
-    /// Flushes content, makes it read-only and moves it to its final name, replacing what is there;
-    /// then flushes the directory. After this the file is no longer ours to remove.
-    void commit(const std::filesystem::path& target);
+    /// Flushes the content, makes it read-only (mode 0444) and moves it into the folder under its
+    /// etag, replacing what is there; then flushes the folder. After this the file is no longer
+    /// ours to remove. False, and nothing was moved, if the folder itself was removed meanwhile.
+    [[nodiscard]] bool commit(const Directory& folder);
 
   private:
     std::filesystem::path path_;
@@ -43,6 +48,9 @@ class PartialFile {
     std::uint64_t size_;
     UniqueFd fd_;
     bool committed_ = false;
+
+    void reserve();
+    void flush();
 };
 
 } // namespace wharf::store

@@ -1,0 +1,257 @@
+// Construction order is dependency order; run() starts serving, and shut_down() takes the same way
+// back: no new clients, running calls may finish within the grace, then jobs pause, flights stop
+// (their bytes stay resumable), questions to the Hub end, and the destructors close the rest.
+#include "daemon/app.hpp"
+
+#include "base/log.hpp"
+#include "daemon/async/blocking_pool.hpp"
+#include "daemon/async/io_threads.hpp"
+#include "daemon/async/task_group.hpp"
+#include "daemon/jobs/downloads.hpp"
+#include "daemon/service/daemon_calls.hpp"
+#include "daemon/service/dispatcher.hpp"
+#include "daemon/service/download_calls.hpp"
+#include "daemon/service/job_calls.hpp"
+#include "daemon/service/server.hpp"
+#include "daemon/systemd.hpp"
+#include "daemon/transfer/lanes.hpp"
+#include "daemon/transfer/lookups.hpp"
+#include "protocol/definitions.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <optional>
+#include <sys/time.h>
+#include <unistd.h>
+
+namespace wharf {
+
+namespace {
+
+/// Threads for disk work, hashing and flushing. Hashing alone can keep all cores busy; the others
+/// wait for the disk most of the time.
+constexpr std::size_t pool_threads = 6;
+
+net::HttpOptions http_options(const Config& config) {
+    net::HttpOptions options;
+    options.user_agent = fmt::format("wharf/{}", protocol::version());
+    options.ca_file = config.hub.ca_file.native();
+    options.proxy = config.hub.proxy;
+    options.no_proxy = config.hub.no_proxy;
+    options.connect_timeout = config.hub.connect_timeout;
+    options.tls_timeout = config.hub.connect_timeout;
+    options.first_byte_timeout = config.hub.first_byte_timeout;
+    options.stall_timeout = config.transfer.stall_timeout;
+    return options;
+}
+
+transfer::FlightOptions flight_options(const Config& config) {
+    transfer::FlightOptions options;
+    options.piece_size = config.transfer.piece_size;
+    options.max_connections = config.transfer.max_connections;
+    options.max_connections_per_host = config.transfer.max_connections_per_host;
+    options.max_connections_per_file = config.transfer.max_connections_per_file;
+    return options;
+}
+
+transfer::LookupOptions lookup_options(const Config& config) {
+    transfer::LookupOptions options;
+    options.revision_ttl = config.hub.revision_ttl;
+    return options;
+}
+
+/// Only the account that runs the daemon, and root: until repos are guarded per user, whoever may
+/// connect may read everything that is cached.
+bool may_connect(const service::Peer& peer) noexcept {
+    return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
+/// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
+/// a name in the system's resolver, a disk. What is in the air is resumable and what is published
+/// is durable, so nothing is lost.
+void end_within(std::chrono::milliseconds grace) {
+    std::signal(SIGALRM, [](int) { std::_Exit(0); });
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(grace);
+    const itimerval timer{
+        .it_interval = {},
+        .it_value = {.tv_sec = seconds.count(), .tv_usec = (grace - seconds).count() * 1000}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+} // namespace
+
+struct App::Impl {
+    Impl(Config c, Reload r);
+
+    void listen();
+    Awaitable<> handle_signals();
+    Awaitable<> keep_house();
+    Awaitable<> watch_dog(std::chrono::microseconds period);
+    Awaitable<> shut_down();
+    void reload();
+
+    Config config;
+    Reload reload_config;
+    net::Url endpoint;
+    asio::io_context context{1};
+    asio::signal_set signals{context, SIGTERM, SIGINT, SIGHUP};
+    async::BlockingPool pool{pool_threads};
+    async::IoThreads threads;
+    store::Store store;
+    transfer::Lanes lanes;
+    net::HttpClient http; ///< for questions; the control thread's own
+    hub::HubClient hub;
+    transfer::RateGate gate;
+    transfer::Flights flights;
+    transfer::Lookups lookups;
+    jobs::Downloads downloads;
+    service::DaemonCalls daemon_calls;
+    service::Dispatcher dispatcher{service::wharf_service()};
+    std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
+    async::TaskGroup tasks{context.get_executor()};
+    bool stopping = false;
+};
+
+App::Impl::Impl(Config c, Reload r)
+    : config{std::move(c)}, reload_config{std::move(r)},
+      endpoint{net::Url::parse(config.hub.endpoint).value()}, threads{config.daemon.io_threads},
+      store{{.cache_dir = config.cache.dir,
+             .state_dir = config.daemon.state_dir,
+             .lock_files = config.cache.lock_files},
+            pool},
+      lanes{threads, http_options(config), endpoint},
+      http{context.get_executor(), http_options(config)}, hub{http, endpoint},
+      flights{{.executor = context.get_executor(),
+               .lanes = lanes,
+               .store = store,
+               .pool = pool,
+               .gate = gate,
+               .endpoint = endpoint,
+               .options = flight_options(config)}},
+      lookups{context.get_executor(), hub, store, gate, lookup_options(config)},
+      downloads{{.executor = context.get_executor(),
+                 .store = store,
+                 .flights = flights,
+                 .lookups = lookups,
+                 .files_at_once = config.transfer.max_connections}},
+      daemon_calls{
+          {.version = std::string{protocol::version()},
+           .endpoint = config.hub.endpoint,
+           .cache_dir = config.cache.dir.native(),
+           .jobs = downloads.table(),
+           .flights = flights,
+           .clients = [this] { return server ? server->connections() : 0; },
+           .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
+    for (const auto definition : protocol::definitions()) {
+        dispatcher.add_interface(definition);
+    }
+    service::add_download_calls(dispatcher, downloads);
+    service::add_job_calls(dispatcher, downloads.table());
+    daemon_calls.add_to(dispatcher);
+    service::ServerOptions options;
+    options.max_connections = config.daemon.max_clients;
+    server.emplace(context.get_executor(), dispatcher, options, may_connect);
+}
+
+/// On the sockets that systemd opened for us, else on one of our own.
+void App::Impl::listen() {
+    auto handed_over = systemd::listening_sockets();
+    if (handed_over.empty()) {
+        server->listen(service::ListeningSocket::open(
+            {.path = config.daemon.socket.native(), .mode = 0666, .directory_mode = 0755}));
+    }
+    for (auto& socket : handed_over) {
+        server->listen(service::ListeningSocket::adopt(std::move(socket)));
+    }
+}
+
+Awaitable<> App::Impl::handle_signals() {
+    for (;;) {
+        const int signal = co_await signals.async_wait(asio::use_awaitable);
+        if (signal == SIGHUP) {
+            reload();
+        } else if (stopping) {
+            std::_Exit(1); // asked twice: the person does not want to wait
+        } else {
+            log::info("app", "stopping");
+            systemd::notify_stopping();
+            stopping = true;
+            end_within(config.daemon.shutdown_grace);
+            tasks.spawn("shutdown", shut_down());
+        }
+    }
+}
+
+Awaitable<> App::Impl::keep_house() {
+    for (;;) {
+        co_await async::sleep_for(std::chrono::seconds{1});
+        daemon_calls.measure();
+        systemd::notify_status(daemon_calls.summary());
+    }
+}
+
+Awaitable<> App::Impl::watch_dog(std::chrono::microseconds period) {
+    for (;;) {
+        systemd::notify_watchdog();
+        co_await async::sleep_for(period);
+    }
+}
+
+void App::Impl::reload() {
+    systemd::notify_reloading();
+    try {
+        Config wanted = reload_config();
+        for (const auto& key : changes_needing_restart(config, wanted)) {
+            log::warning("app", "{} was changed: takes effect after a restart", key);
+        }
+        config.daemon.log_level = wanted.daemon.log_level;
+        config.hub.revision_ttl = wanted.hub.revision_ttl;
+        config.transfer = wanted.transfer;
+        log::start(config.daemon.log_level);
+        flights.set_options(flight_options(config));
+        lookups.set_options(lookup_options(config));
+        log::info("app", "configuration reloaded");
+    } catch (const Error& error) {
+        log::error("app", "the configuration stays as it was: {}", error.message());
+    }
+    systemd::notify_ready();
+}
+
+Awaitable<> App::Impl::shut_down() {
+    // Calls that only watch a long download use up what drain() gets; the rest is for winding up.
+    co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
+    co_await downloads.table().stop();
+    co_await flights.stop();
+    co_await lookups.stop();
+    tasks.cancel(); // those of the house, this one among them
+    context.stop();
+}
+
+App::App(Config config, Reload reload)
+    : impl_{std::make_unique<Impl>(std::move(config), std::move(reload))} {}
+
+App::~App() = default;
+
+int App::run() {
+    auto& impl = *impl_;
+    impl.tasks.spawn("signals", impl.handle_signals());
+    impl.tasks.spawn("house", impl.keep_house());
+    if (const auto period = systemd::watchdog_period()) {
+        impl.tasks.spawn("watchdog", impl.watch_dog(*period));
+    }
+    impl.listen();
+    systemd::notify_ready();
+    log::info("app", "wharfd {} serves {} from {}", protocol::version(), impl.endpoint.to_log(),
+              impl.config.cache.dir.native());
+    impl.context.run();
+    impl.context.restart();
+    impl.context.poll(); // the tasks' last steps
+    log::info("app", "stopped");
+    return 0;
+}
+
+} // namespace wharf

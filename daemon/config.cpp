@@ -1,0 +1,161 @@
+#include "daemon/config.hpp"
+
+#include "daemon/config_keys.hpp"
+#include "daemon/config_read.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+// Reads TOML: everything in the file must be a known key in a known table. All faults are collected
+// and the first in the file is reported, because toml++ hands tables out sorted by name.
+
+namespace wharf {
+
+namespace config {
+
+namespace {
+
+struct Fault {
+    toml::source_index line;
+    std::string message;
+};
+
+Value value_of(const toml::node& node) {
+    if (const auto* text = node.as_string()) {
+        return text->get();
+    }
+    if (const auto* number = node.as_integer()) {
+        return number->get();
+    }
+    if (const auto* flag = node.as_boolean()) {
+        return flag->get();
+    }
+    return {};
+}
+
+class Reader {
+  public:
+    Reader(Config& config, const Home& home) : config_{config}, home_{home} {}
+
+    void read(const toml::table& root) {
+        for (const auto& [name, node] : root) {
+            if (const auto* table = node.as_table(); table && is_table(name.str())) {
+                read_table(name.str(), *table);
+            } else {
+                refuse(name, node);
+            }
+        }
+    }
+
+    const std::vector<Fault>& faults() const noexcept { return faults_; }
+
+  private:
+    void read_table(std::string_view table, const toml::table& entries) {
+        for (const auto& [name, node] : entries) {
+            const auto line = name.source().begin.line;
+            const Key* key = find_key(table, name.str());
+            if (key == nullptr) {
+                const Key& near = nearest_key(table, name.str());
+                add(line, "unknown key \"{}\" in [{}]; did you mean \"{}\"{}?", name.str(), table,
+                    near.name, near.table == table ? "" : fmt::format(" in [{}]", near.table));
+                continue;
+            }
+            const auto done = assign(*key, config_, value_of(node), home_);
+            if (!done) {
+                add(line, "[{}] {}: {}", table, name.str(), done.error().message());
+            }
+        }
+    }
+
+    /// Something at the top of the file that is not one of our tables.
+    void refuse(const toml::key& name, const toml::node& node) {
+        const auto line = name.source().begin.line;
+        if (is_table(name.str())) {
+            add(line, "\"{0}\" must be a table: write [{0}] above its keys", name.str());
+        } else if (node.is_table() || node.is_array_of_tables()) {
+            add(line, "unknown table [{}]; did you mean [{}]?", name.str(),
+                nearest_table(name.str()));
+        } else {
+            const Key& near = nearest_key({}, name.str());
+            add(line, "unknown key \"{}\" outside of any table; did you mean \"{}\" in [{}]?",
+                name.str(), near.name, near.table);
+        }
+    }
+
+    template <typename... Args>
+    void add(toml::source_index line, fmt::format_string<Args...> format, Args&&... args) {
+        faults_.push_back({line, fmt::format(format, std::forward<Args>(args)...)});
+    }
+
+    Config& config_;
+    const Home& home_;
+    std::vector<Fault> faults_;
+};
+
+} // namespace
+
+Result<Config> read_text(std::string_view text, std::string_view file, Config defaults,
+                         const Home& home) {
+    const auto fault = [&](toml::source_index line, std::string_view message) {
+        return Error{ErrorKind::invalid_request, fmt::format("{}:{}: {}", file, line, message),
+                     "correct the file; wharfd --check-config says whether it is right"};
+    };
+    toml::table root;
+    try {
+        root = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+        return fault(error.source().begin.line, error.description());
+    }
+    Reader reader{defaults, home};
+    reader.read(root);
+    if (const auto& faults = reader.faults(); !faults.empty()) {
+        const auto first = std::ranges::min_element(faults, {}, &Fault::line);
+        return fault(first->line, first->message);
+    }
+    return defaults;
+}
+
+Config read_file(const std::filesystem::path& file, Config defaults, const Home& home) {
+    errno = 0;
+    std::ifstream in{file};
+    std::ostringstream text;
+    if (in.peek() != std::ifstream::traits_type::eof()) {
+        text << in.rdbuf();
+    }
+    if (!in.is_open() || errno != 0) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("{}: {}", file.native(), std::generic_category().message(errno)),
+                    "name a readable configuration file"};
+    }
+    return read_text(text.str(), file.native(), std::move(defaults), home).value();
+}
+
+} // namespace config
+
+unsigned default_io_threads() noexcept {
+    return std::clamp(std::thread::hardware_concurrency(), 1U, 4U); // 0 where it is not known
+}
+
+Config Config::load(const std::filesystem::path& file) {
+    return config::read_file(file, Config{}, std::nullopt);
+}
+
+std::vector<std::string> changes_needing_restart(const Config& running, const Config& wanted) {
+    std::vector<std::string> changed;
+    for (const auto& key : config::keys()) {
+        if (!key.live && config::literal(key, running) != config::literal(key, wanted)) {
+            changed.push_back(fmt::format("{}.{}", key.table, key.name));
+        }
+    }
+    return changed;
+}
+
+} // namespace wharf

@@ -1,0 +1,184 @@
+#include "daemon/config_keys.hpp"
+
+#include "daemon/net/url.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace wharf::config {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kib = 1ULL << 10;
+constexpr std::uint64_t gib = 1ULL << 30;
+constexpr std::size_t longest_socket = 107; // sockaddr_un::sun_path without its NUL
+
+Error invalid(std::string message) {
+    return Error{ErrorKind::invalid_request, std::move(message)};
+}
+
+/// The Hub's base URL; may have a path prefix, as the official client allows.
+Result<std::string> check_endpoint(const std::string& text) {
+    const auto url = net::Url::parse(text);
+    if (!url) {
+        return url.error();
+    }
+    if (url->target.find('?') != std::string::npos || text.find('#') != std::string::npos) {
+        return invalid("must have neither query nor fragment");
+    }
+    return text.substr(0, text.find_last_not_of('/') + 1);
+}
+
+/// Never quotes what was given: it may hold a password.
+Result<std::string> check_proxy(const std::string& text) {
+    constexpr std::string_view scheme = "http://";
+    if (text.empty()) {
+        return text;
+    }
+    const auto bad = invalid("must look like \"http://host:port\", with \"user:password@\" before "
+                             "the host where the proxy asks for it");
+    if (!text.starts_with(scheme)) {
+        return bad;
+    }
+    const auto at = text.rfind('@');
+    const auto host = text.substr(at == std::string::npos ? scheme.size() : at + 1);
+    const auto url = net::Url::parse(fmt::format("{}{}", scheme, host));
+    if (!url || url->target != "/") {
+        return bad;
+    }
+    return text;
+}
+
+Result<std::string> keep(const std::string& text) {
+    return text;
+}
+
+// The rows below are the one place that says what can be configured; defaults are the initial
+// values in struct Config. A test holds config/wharfd.toml and docs/configuration.md to them.
+constexpr std::array all_keys{
+    Key{"daemon", "socket", false,
+        PathField{.member = [](Config& c) -> auto& { return c.daemon.socket; },
+                  .longest = longest_socket},
+        "Unix socket at which clients ask"},
+    Key{"daemon", "state_dir", false,
+        PathField{.member = [](Config& c) -> auto& { return c.daemon.state_dir; }},
+        "the daemon's own state: catalogue and jobs; private to it"},
+    Key{"daemon", "shutdown_grace", false,
+        DurationField{[](Config& c) -> auto& { return c.daemon.shutdown_grace; }, 0ms, 10min},
+        "how long a stop may wait for what is in the air"},
+    Key{"daemon", "io_threads", false,
+        CountField{[](Config& c) -> auto& { return c.daemon.io_threads; }, 1, 64},
+        "threads that move bytes; default: number of cores, at most 4"},
+    Key{"daemon", "max_clients", false,
+        CountField{[](Config& c) -> auto& { return c.daemon.max_clients; }, 1, 100'000},
+        "connections to the socket at one time"},
+    Key{"daemon", "log_level", true,
+        LevelField{[](Config& c) -> auto& { return c.daemon.log_level; }},
+        "least level that is logged: debug, info, warning or error"},
+    Key{"cache", "dir", false, PathField{.member = [](Config& c) -> auto& { return c.cache.dir; }},
+        "the shared cache, in the official client's layout"},
+    Key{"cache", "lock_files", false,
+        FlagField{[](Config& c) -> auto& { return c.cache.lock_files; }},
+        "take the official client's lock files: for caches that it writes to as well"},
+    Key{"hub", "endpoint", false,
+        TextField{[](Config& c) -> auto& { return c.hub.endpoint; }, check_endpoint},
+        "base URL of the Hub; a path prefix is allowed"},
+    Key{"hub", "ca_file", false,
+        PathField{.member = [](Config& c) -> auto& { return c.hub.ca_file; }, .may_be_empty = true},
+        "PEM file of trusted authorities; empty: the system's"},
+    Key{"hub", "proxy", false,
+        TextField{[](Config& c) -> auto& { return c.hub.proxy; }, check_proxy},
+        "HTTP proxy, \"http://[user:password@]host:port\"; empty: from the environment"},
+    Key{"hub", "no_proxy", false,
+        TextField{[](Config& c) -> auto& { return c.hub.no_proxy; }, keep},
+        "hosts to reach directly, separated by commas; empty: from the environment"},
+    Key{"hub", "connect_timeout", false,
+        DurationField{[](Config& c) -> auto& { return c.hub.connect_timeout; }, 10ms, 10min},
+        "limit for connecting to one address"},
+    Key{"hub", "first_byte_timeout", false,
+        DurationField{[](Config& c) -> auto& { return c.hub.first_byte_timeout; }, 10ms, 1h},
+        "limit from a request sent to the first byte of its answer"},
+    Key{"hub", "revision_ttl", true,
+        DurationField{[](Config& c) -> auto& { return c.hub.revision_ttl; }, 0ms, 24h},
+        "how long a branch's commit is taken from memory; 0s: the Hub is always asked"},
+    Key{"transfer", "max_connections", true,
+        CountField{[](Config& c) -> auto& { return c.transfer.max_connections; }, 1, 1024},
+        "connections for file contents at one time"},
+    Key{"transfer", "max_connections_per_host", true,
+        CountField{[](Config& c) -> auto& { return c.transfer.max_connections_per_host; }, 1, 1024},
+        "of these, to one host"},
+    Key{"transfer", "max_connections_per_file", true,
+        CountField{[](Config& c) -> auto& { return c.transfer.max_connections_per_file; }, 1, 64},
+        "of these, for one file"},
+    Key{"transfer", "piece_size", true,
+        SizeField{[](Config& c) -> auto& { return c.transfer.piece_size; }, 64 * kib, gib},
+        "part of a file that one request asks for; files up to this size come in one"},
+    Key{"transfer", "stall_timeout", false,
+        DurationField{[](Config& c) -> auto& { return c.transfer.stall_timeout; }, 10ms, 1h},
+        "a connection that brings no byte for so long is given up and its part asked for again"},
+};
+
+/// Case and the kind of dash do not count when names are compared for a suggestion.
+std::string folded(std::string_view text) {
+    std::string out{text};
+    for (char& c : out) {
+        c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return out;
+}
+
+/// Levenshtein distance, one row at a time.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+} // namespace
+
+std::span<const Key> keys() {
+    return all_keys;
+}
+
+const Key* find_key(std::string_view table, std::string_view name) {
+    const auto* found = std::ranges::find_if(
+        all_keys, [&](const Key& key) { return key.table == table && key.name == name; });
+    return found == all_keys.end() ? nullptr : found;
+}
+
+bool is_table(std::string_view name) {
+    return std::ranges::find(all_keys, name, &Key::table) != all_keys.end();
+}
+
+const Key& nearest_key(std::string_view table, std::string_view name) {
+    const auto wanted = folded(name);
+    return *std::ranges::min_element(all_keys, {}, [&](const Key& key) {
+        // Doubled, so that of two equally near keys the one in the same table wins.
+        return 2 * distance(wanted, key.name) + (key.table == table ? 0 : 1);
+    });
+}
+
+std::string_view nearest_table(std::string_view name) {
+    const auto wanted = folded(name);
+    return std::ranges::min_element(all_keys, {},
+                                    [&](const Key& key) { return distance(wanted, key.table); })
+        ->table;
+}
+
+} // namespace wharf::config

@@ -1,0 +1,195 @@
+#include "base/units.hpp"
+#include "daemon/config_keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+// How values of each kind are checked, kept and written.
+
+namespace wharf::config {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+Error invalid(std::string message) {
+    return Error{ErrorKind::invalid_request, std::move(message)};
+}
+
+constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+
+/// "10s" rather than "10000ms": the largest unit that divides it.
+std::string duration_text(milliseconds value) {
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> scales{
+        {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+    for (const auto& [unit, factor] : scales) {
+        if (value.count() != 0 && value.count() % factor == 0) {
+            return fmt::format("{}{}", value.count() / factor, unit);
+        }
+    }
+    return "0s";
+}
+
+std::string size_text(std::uint64_t value) {
+    constexpr std::array<std::pair<std::string_view, unsigned>, 3> scales{
+        {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}};
+    for (const auto& [unit, shift] : scales) {
+        if (value != 0 && value % (1ULL << shift) == 0) {
+            return fmt::format("{}{}", value >> shift, unit);
+        }
+    }
+    return fmt::format("{}B", value);
+}
+
+std::string in_quotes(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out.push_back('\\');
+        }
+        out.push_back(c);
+    }
+    return out + '"';
+}
+
+/// Puts one value into one kind of field. A missing overload would not compile.
+struct Assign {
+    Config& config;
+    const Value& value;
+    const Home& home;
+
+    Result<void> operator()(const PathField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr) {
+            return invalid("must be a path in quotes");
+        }
+        if (text->empty() && field.may_be_empty) {
+            field.member(config).clear();
+            return {};
+        }
+        std::filesystem::path path = *text;
+        if (home && (*text == "~" || text->starts_with("~/"))) {
+            path = *home / text->substr(std::min<std::size_t>(2, text->size()));
+        }
+        if (!path.is_absolute() || text->find('\0') != std::string::npos) {
+            return invalid(fmt::format("must be an absolute path, not {}", in_quotes(*text)));
+        }
+        path = path.lexically_normal();
+        if (path.native().size() > field.longest) {
+            return invalid(fmt::format("must have at most {} bytes", field.longest));
+        }
+        field.member(config) = std::move(path);
+        return {};
+    }
+
+    Result<void> operator()(const DurationField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr) {
+            return invalid("must be a duration in quotes, such as \"10s\"");
+        }
+        return bounded(parse_duration(*text), field, duration_text);
+    }
+
+    Result<void> operator()(const SizeField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr) {
+            return invalid("must be a size in quotes, such as \"64MiB\"");
+        }
+        return bounded(parse_size(*text), field, size_text);
+    }
+
+    Result<void> operator()(const CountField& field) const {
+        const auto* number = std::get_if<std::int64_t>(&value);
+        if (number == nullptr) {
+            return invalid("must be a whole number without quotes");
+        }
+        if (*number < field.least || *number > field.most) {
+            return invalid(fmt::format("must be between {} and {}", field.least, field.most));
+        }
+        field.member(config) = static_cast<unsigned>(*number);
+        return {};
+    }
+
+    Result<void> operator()(const FlagField& field) const {
+        const auto* flag = std::get_if<bool>(&value);
+        if (flag == nullptr) {
+            return invalid("must be true or false, without quotes");
+        }
+        field.member(config) = *flag;
+        return {};
+    }
+
+    Result<void> operator()(const LevelField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        const auto* found = text ? std::ranges::find(levels, *text) : levels.end();
+        if (found == levels.end()) {
+            return invalid("must be \"debug\", \"info\", \"warning\" or \"error\"");
+        }
+        field.member(config) = static_cast<log::Level>(found - levels.begin());
+        return {};
+    }
+
+    Result<void> operator()(const TextField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        if (text == nullptr) {
+            return invalid("must be a text in quotes");
+        }
+        auto kept = field.check(*text);
+        if (!kept) {
+            return kept.error();
+        }
+        field.member(config) = std::move(*kept);
+        return {};
+    }
+
+  private:
+    template <typename T, typename Field, typename Show>
+    Result<void> bounded(const Result<T>& parsed, const Field& field, Show show) const {
+        if (!parsed) {
+            return parsed.error();
+        }
+        if (*parsed < field.least || *parsed > field.most) {
+            return invalid(
+                fmt::format("must be between {} and {}", show(field.least), show(field.most)));
+        }
+        field.member(config) = *parsed;
+        return {};
+    }
+};
+
+/// Writes one kind of field. The accessors hand out references to change; nothing is changed here.
+struct Literal {
+    Config& config;
+
+    std::string operator()(const PathField& f) const {
+        return in_quotes(f.member(config).native());
+    }
+    std::string operator()(const DurationField& f) const {
+        return in_quotes(duration_text(f.member(config)));
+    }
+    std::string operator()(const SizeField& f) const {
+        return in_quotes(size_text(f.member(config)));
+    }
+    std::string operator()(const CountField& f) const { return std::to_string(f.member(config)); }
+    std::string operator()(const FlagField& f) const { return f.member(config) ? "true" : "false"; }
+    std::string operator()(const LevelField& f) const {
+        return in_quotes(levels[static_cast<std::size_t>(f.member(config))]);
+    }
+    std::string operator()(const TextField& f) const { return in_quotes(f.member(config)); }
+};
+
+} // namespace
+
+Result<void> assign(const Key& key, Config& config, const Value& value, const Home& home) {
+    return std::visit(Assign{config, value, home}, key.field);
+}
+
+std::string literal(const Key& key, const Config& config) {
+    Config copy = config;
+    return std::visit(Literal{copy}, key.field);
+}
+
+} // namespace wharf::config

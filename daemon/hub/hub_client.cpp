@@ -1,0 +1,286 @@
+#include "daemon/hub/hub_client.hpp"
+
+#include "base/digest.hpp"
+#include "daemon/hub/file_answer.hpp"
+#include "daemon/hub/header_fields.hpp"
+#include "daemon/hub/hub_error.hpp"
+#include "daemon/hub/hub_json.hpp"
+#include "daemon/hub/text.hpp"
+#include "daemon/hub/transport.hpp"
+#include "daemon/hub/urls.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <functional>
+#include <unordered_set>
+
+// Redirects are followed here, one request at a time, because each hop needs a decision: the token
+// goes to the endpoint's origin (scheme, host and port) and nowhere else; answers of that origin
+// are the Hub's and are checked as such; API calls never leave it, file bodies may, but not from
+// https to http. Bodies of redirects are read, so that their connection can be used again.
+
+namespace wharf::hub {
+
+/// An API call's good answer. `url`: where it came from in the end; links in it start there.
+struct HubClient::ApiAnswer {
+    net::Url url;
+    net::Headers headers;
+    std::string body;
+};
+
+namespace {
+
+constexpr int most_redirects = 10;
+constexpr std::size_t most_error_bytes = 64 << 10;
+constexpr std::size_t most_answer_bytes = 64 << 20;
+constexpr std::size_t most_pages = 20'000;
+constexpr std::size_t most_files = 2'000'000;
+constexpr std::size_t longest_token = 8 << 10;
+
+bool is_redirect(unsigned status) noexcept {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// A token goes into a header line: nothing that could end it or begin another may be in it.
+bool is_sendable(const std::string& secret) noexcept {
+    return secret.size() <= longest_token &&
+           std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+/// A GET, with the token if the URL is the endpoint's own. The only place that reveals tokens.
+net::HttpRequest request_for(const net::Url& url, const net::Url& endpoint, const Token& token) {
+    net::HttpRequest request;
+    request.url = url;
+    request.headers.add("Accept", "*/*");
+    // Sizes and offsets must be those of the content; the Hub compresses when it may.
+    request.headers.add("Accept-Encoding", "identity");
+    if (!token.empty() && url.same_origin(endpoint)) {
+        const std::string& secret = token.reveal();
+        if (!is_sendable(secret)) {
+            throw Error{ErrorKind::unauthorized, "the token holds characters that no token has",
+                        "check where the token comes from"};
+        }
+        request.headers.add("Authorization", "Bearer " + secret);
+    }
+    return request;
+}
+
+/// An answer whose body, or its beginning, has been read.
+struct Ended {
+    unsigned status = 0;
+    net::Headers headers;
+    std::string body;
+};
+
+/// Reads an answer that is not the wanted content. What lies beyond the limit is given up together
+/// with the connection.
+Awaitable<Ended> read_rest(net::HttpResponse response) {
+    std::array<std::byte, 4096> buffer{};
+    Ended ended{response.status(), response.headers(), {}};
+    while (ended.body.size() < most_error_bytes) {
+        const std::size_t count = co_await response.read_some(buffer);
+        if (count == 0) {
+            break;
+        }
+        ended.body.append(reinterpret_cast<const char*>(buffer.data()), count);
+    }
+    co_return ended;
+}
+
+Refusal refusal_of(const Ended& ended) {
+    return {ended.status, ended.headers, ended.body, std::chrono::system_clock::now()};
+}
+
+/// The value, or else throws the Error with what it is about in front.
+template <typename T>
+T value_about(Result<T> result, const Subject& subject) {
+    if (!result) {
+        throw result.error().with_context(describe(subject));
+    }
+    return std::move(result).value();
+}
+
+/// "https://host": an origin for sentences.
+std::string origin_of(const net::Url& url) {
+    return fmt::format("{}://{}", url.scheme, url.authority());
+}
+
+/// Where a redirect leads to. Errors: protocol.
+Result<net::Url> redirect_target(const Ended& answer, const net::Url& from,
+                                 const Subject& subject) {
+    const auto location = answer.headers.find("Location");
+    if (!location) {
+        return Error{ErrorKind::protocol, fmt::format("{} redirects {} without saying where to",
+                                                      from.authority(), describe(subject))};
+    }
+    auto target = from.resolve(*location);
+    if (!target) { // not quoted: the query of a signed URL is a secret
+        return Error{ErrorKind::protocol,
+                     fmt::format("{} redirects {} to something that is not a web address",
+                                 from.authority(), describe(subject))};
+    }
+    return target;
+}
+
+Error too_many_redirects(const Subject& subject) {
+    return Error{ErrorKind::protocol, fmt::format("{} is redirected more than {} times",
+                                                  describe(subject), most_redirects)};
+}
+
+Error foreign_redirect(const net::Url& target, const Subject& subject) {
+    return Error{ErrorKind::protocol,
+                 fmt::format("the Hub redirects the question for {} to {}, which is not the Hub",
+                             describe(subject), origin_of(target)),
+                 "if that is the Hub's new address, set it as the endpoint"};
+}
+
+/// The next page's URL. Errors: protocol when it is not below the endpoint's API for such repos:
+/// the token will be sent there.
+Result<net::Url> next_page(const std::string& reference, const net::Url& page,
+                           const net::Url& endpoint, const Subject& subject) {
+    auto next = page.resolve(reference);
+    if (!next) {
+        return Error{ErrorKind::protocol, fmt::format("the next page of the listing of {} is not "
+                                                      "at a web address",
+                                                      describe(subject))};
+    }
+    if (!next->same_origin(endpoint)) {
+        return Error{ErrorKind::protocol,
+                     fmt::format("the next page of the listing of {} is said to be at {}, which is "
+                                 "not the Hub",
+                                 describe(subject), origin_of(*next))};
+    }
+    if (!next->target.starts_with(api_path(endpoint, subject.repo.type))) {
+        return Error{ErrorKind::protocol,
+                     fmt::format("the next page of the listing of {} is said to be outside the "
+                                 "API, at {}",
+                                 describe(subject), next->to_log())};
+    }
+    return next;
+}
+
+/// Whether a location from elsewhere may be asked: where the Hub is asked safely, so are its files.
+void check_scheme(const net::Url& url, const net::Url& endpoint, const Subject& subject) {
+    if (endpoint.is_tls() && !url.is_tls()) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("{} is said to be at {}, without encryption; refused",
+                                describe(subject), origin_of(url))};
+    }
+}
+
+net::HttpRequest file_request(const net::Url& url, const net::Url& endpoint, const Token& token,
+                              const std::optional<ByteRange>& range) {
+    net::HttpRequest request = request_for(url, endpoint, token);
+    if (range) {
+        request.headers.add("Range", fmt::format("bytes={}-{}", range->begin, range->end - 1));
+    }
+    return request;
+}
+
+} // namespace
+
+HubClient::HubClient(net::HttpClient& http, net::Url endpoint)
+    : own_{std::make_unique<HttpTransport>(http)}, transport_{own_.get()},
+      endpoint_{std::move(endpoint)} {}
+
+HubClient::HubClient(Transport& transport, net::Url endpoint)
+    : transport_{&transport}, endpoint_{std::move(endpoint)} {}
+
+HubClient::HubClient(HubClient&&) noexcept = default;
+HubClient::~HubClient() = default;
+
+Awaitable<std::string> HubClient::commit_of(RepoId repo, std::string revision, Token token) {
+    const Subject subject{repo, revision, {}};
+    net::Url url = revision_url(endpoint_, repo, revision);
+    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    std::string commit = value_about(commit_from_json(answer.body), subject);
+    if (is_commit_id(revision) && commit != revision) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("asked for commit {} of {}, the Hub answers {}", revision,
+                                describe(repo), commit)};
+    }
+    co_return commit;
+}
+
+Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token token) {
+    const Subject subject{repo, commit, {}};
+    net::Url url = tree_url(endpoint_, repo, commit);
+    std::vector<TreeEntry> files;
+    // Hashes instead of URLs: cursors may be long, and a wrong hit in 20,000 is not to be expected.
+    std::unordered_set<std::size_t> seen;
+    while (seen.insert(std::hash<std::string>{}(url.target)).second) {
+        if (seen.size() > most_pages) {
+            throw Error{ErrorKind::protocol, fmt::format("the listing of {} has more than {} pages",
+                                                         describe(subject), most_pages)};
+        }
+        const ApiAnswer answer = co_await ask_api(std::move(url), token, subject);
+        value_about(append_tree_page(answer.body, files, most_files), subject);
+        const auto next = value_about(next_link(answer.headers), subject);
+        if (!next) {
+            co_return value_about(make_tree(std::move(files)), subject);
+        }
+        url = next_page(*next, answer.url, endpoint_, subject).value();
+    }
+    throw Error{
+        ErrorKind::protocol,
+        fmt::format("the pages of the listing of {} go round in a circle", describe(subject))};
+}
+
+/// A GET of the API that stays at the endpoint's origin. Throws the Hub's refusals as Errors.
+Awaitable<HubClient::ApiAnswer> HubClient::ask_api(net::Url url, Token token, Subject subject) {
+    for (int hop = 0; hop <= most_redirects; ++hop) {
+        net::HttpRequest request = request_for(url, endpoint_, token);
+        net::HttpResponse response = co_await transport_->send(std::move(request));
+        if (response.status() == 200) {
+            check_coding(response.headers(), subject).value();
+            std::string body = co_await response.read_all(most_answer_bytes);
+            co_return ApiAnswer{std::move(url), response.headers(), std::move(body)};
+        }
+        const Ended answer = co_await read_rest(std::move(response));
+        if (!is_redirect(answer.status)) {
+            throw hub_error(refusal_of(answer), subject);
+        }
+        // Renamed repos are answered with 307 and a relative Location.
+        url = redirect_target(answer, url, subject).value();
+        if (!url.same_origin(endpoint_)) {
+            throw foreign_redirect(url, subject);
+        }
+    }
+    throw too_many_redirects(subject);
+}
+
+Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, std::uint64_t size,
+                                         std::optional<ByteRange> range,
+                                         std::optional<net::Url> location) {
+    assert(!range || (range->begin < range->end && range->end <= size));
+    const ExpectedFile file{{source.repo, source.commit, source.path}, std::move(etag), size};
+    const bool located = location.has_value();
+    net::Url url = located ? *std::move(location)
+                           : file_url(endpoint_, source.repo, source.commit, source.path);
+    for (int hop = 0; hop <= most_redirects; ++hop) {
+        check_scheme(url, endpoint_, file.subject);
+        net::HttpRequest request = file_request(url, endpoint_, source.token, range);
+        net::HttpResponse response = co_await transport_->send(std::move(request));
+        const bool from_hub = url.same_origin(endpoint_);
+        if (from_hub && response.status() < 400) {
+            check_identity(response, file).value();
+        }
+        if (response.status() == 200 || response.status() == 206) {
+            const BodyStart start = check_body(response, range, file).value();
+            co_return FileBody{std::move(response), std::move(url), start.first,
+                               start.range_ignored};
+        }
+        const Ended answer = co_await read_rest(std::move(response));
+        if (!is_redirect(answer.status)) {
+            throw from_hub && !located ? hub_error(refusal_of(answer), file.subject)
+                                       : location_error(refusal_of(answer), url, file.subject);
+        }
+        url = redirect_target(answer, url, file.subject).value();
+    }
+    throw too_many_redirects(file.subject);
+}
+
+} // namespace wharf::hub

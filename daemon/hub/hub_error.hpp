@@ -1,0 +1,44 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "daemon/hub/types.hpp"
+#include "daemon/net/headers.hpp"
+#include "daemon/net/url.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace wharf::hub {
+
+/// What a question was about, for sentences.
+struct Subject {
+    RepoId repo;
+    std::string revision; ///< as asked; empty: the repo as a whole
+    std::string path;     ///< empty: not about one file
+};
+
+/// "model org/name".
+std::string describe(const RepoId& repo);
+
+/// "'config.json' of model org/name at 'main'", or less where less is known.
+std::string describe(const Subject& subject);
+
+/// An answer that is not what was asked for.
+struct Refusal {
+    unsigned status = 0;
+    const net::Headers& headers;
+    std::string_view body; ///< its beginning; only read for what the Hub says for people
+    std::chrono::system_clock::time_point now;
+};
+
+/// The Error that an answer of the Hub itself means. X-Error-Code decides before the status does,
+/// as for the official client. A repo that does not exist and one that the token may not see give
+/// the same Error: not even the Hub's own words, which differ, get through.
+Error hub_error(const Refusal& refusal, const Subject& subject);
+
+/// The Error that an answer from where the Hub sent us means (a CDN, a signed URL). Such hosts know
+/// nothing of repos: what they refuse may be had again with a fresh URL, so it is `unavailable`.
+Error location_error(const Refusal& refusal, const net::Url& location, const Subject& subject);
+
+} // namespace wharf::hub

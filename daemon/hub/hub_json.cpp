@@ -1,0 +1,294 @@
+#include "daemon/hub/hub_json.hpp"
+
+#include "base/digest.hpp"
+#include "daemon/hub/text.hpp"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <optional>
+#include <span>
+
+// simdjson's DOM rather than its on-demand parser: it validates all of a document, also what we do
+// not look at, and hands out keys with their escapes undone, so that a key cannot hide behind
+// "\u0073ize". Nothing here recurses: the parser limits nesting and we descend two levels.
+
+namespace wharf::hub {
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+using Value = std::optional<dom::element>;
+
+/// A key that is wanted of an object, and where its value goes.
+struct Wanted {
+    std::string_view key;
+    Value* value;
+};
+
+Error malformed(std::string_view what) {
+    return Error{ErrorKind::protocol, fmt::format("the Hub's answer cannot be used: {}", what)};
+}
+
+Error malformed(std::string_view where, std::string_view what) {
+    return malformed(fmt::format("{}: {}", where, what));
+}
+
+Result<dom::element> parse(dom::parser& parser, std::string_view body) {
+    if (body.empty()) {
+        return malformed("it is empty");
+    }
+    if (body.starts_with("\xef\xbb\xbf")) {
+        return malformed("it begins with a byte order mark");
+    }
+    dom::element root;
+    if (const auto error = parser.parse(body.data(), body.size()).get(root)) {
+        return malformed(simdjson::error_message(error));
+    }
+    return root;
+}
+
+/// Takes the wanted values out of an object. A JSON null counts as absent.
+Result<void> take(dom::element element, std::string_view where, std::span<const Wanted> wanted) {
+    dom::object object;
+    if (element.get(object) != simdjson::SUCCESS) {
+        return malformed(where, "it is not an object");
+    }
+    std::vector<bool> seen(wanted.size(), false);
+    for (const dom::key_value_pair field : object) {
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            if (wanted[i].key != field.key) {
+                continue;
+            }
+            if (seen[i]) {
+                return malformed(where, fmt::format("it has two keys \"{}\"", field.key));
+            }
+            seen[i] = true;
+            if (!field.value.is_null()) {
+                *wanted[i].value = field.value;
+            }
+        }
+    }
+    return {};
+}
+
+Result<std::string_view> text_of(const Value& value, std::string_view where, std::string_view key) {
+    std::string_view text;
+    if (!value || value->get(text) != simdjson::SUCCESS) {
+        return malformed(where, fmt::format("its \"{}\" is missing or not a text", key));
+    }
+    return text;
+}
+
+/// A size: an integer in JSON too (1.0 and 1e3 are not), and believable (make_tree limits it).
+Result<std::uint64_t> size_of(const Value& value, std::string_view where) {
+    std::uint64_t size = 0;
+    if (!value || !value->is_uint64() || value->get(size) != simdjson::SUCCESS) {
+        return malformed(where, "its \"size\" is missing or not a whole number");
+    }
+    return size;
+}
+
+bool is_sha256(std::string_view text) noexcept {
+    return text.size() == 64 && is_blob_name(text);
+}
+
+/// The values of a listing's entry that matter.
+struct RawEntry {
+    Value type;
+    Value path;
+    Value oid;
+    Value size;
+    Value lfs;
+    Value xet_hash;
+};
+
+/// `lfs`: the sha256 is its "oid" (elsewhere in the API the key is "sha256"). Its size repeats the
+/// entry's; where they differ one of them is wrong, so neither is used.
+Result<void> read_lfs(dom::element lfs, std::string_view where, TreeEntry& entry) {
+    Value oid;
+    Value size;
+    const Wanted wanted[] = {{"oid", &oid}, {"size", &size}};
+    if (auto taken = take(lfs, where, wanted); !taken) {
+        return taken;
+    }
+    const auto sha256 = text_of(oid, where, "lfs.oid");
+    if (!sha256) {
+        return sha256.error();
+    }
+    if (!is_sha256(*sha256)) {
+        return malformed(where, "its \"lfs.oid\" is not 64 hex digits");
+    }
+    const auto length = size_of(size, where);
+    if (!length) {
+        return length.error();
+    }
+    if (*length != entry.size) {
+        return malformed(where, "its \"size\" and \"lfs.size\" differ");
+    }
+    entry.lfs_sha256 = *sha256;
+    return {};
+}
+
+/// Asterisks stand for hashes that this asker is not to know; they and everything else that is no
+/// hash are as good as none.
+Result<void> read_xet_hash(const Value& value, std::string_view where, TreeEntry& entry) {
+    if (!value) {
+        return {};
+    }
+    const auto hash = text_of(value, where, "xetHash");
+    if (!hash) {
+        return hash.error();
+    }
+    if (is_sha256(*hash)) { // the same form
+        entry.xet_hash = *hash;
+    }
+    return {};
+}
+
+Result<TreeEntry> read_file(const RawEntry& raw, std::string_view path, std::string_view where) {
+    TreeEntry entry;
+    entry.path = path;
+    const auto oid = text_of(raw.oid, where, "oid");
+    if (!oid) {
+        return oid.error();
+    }
+    if (!is_commit_id(*oid)) { // the same form: git's sha1
+        return malformed(where, "its \"oid\" is not 40 hex digits");
+    }
+    entry.blob_id = *oid;
+    const auto size = size_of(raw.size, where);
+    if (!size) {
+        return size.error();
+    }
+    entry.size = *size;
+    if (raw.lfs) {
+        if (auto read = read_lfs(*raw.lfs, where, entry); !read) {
+            return read.error();
+        }
+    }
+    if (auto read = read_xet_hash(raw.xet_hash, where, entry); !read) {
+        return read.error();
+    }
+    return entry;
+}
+
+/// One entry; none for a folder. `number` names it as long as its path is not known.
+Result<std::optional<TreeEntry>> read_entry(dom::element element, std::size_t number) {
+    const std::string nameless = fmt::format("entry {}", number);
+    RawEntry raw;
+    const Wanted wanted[] = {{"type", &raw.type}, {"path", &raw.path}, {"oid", &raw.oid},
+                             {"size", &raw.size}, {"lfs", &raw.lfs},   {"xetHash", &raw.xet_hash}};
+    if (auto taken = take(element, nameless, wanted); !taken) {
+        return taken.error();
+    }
+    const auto path = text_of(raw.path, nameless, "path");
+    if (!path) {
+        return path.error();
+    }
+    const std::string where = fmt::format("entry {}", quoted(*path));
+    const auto type = text_of(raw.type, where, "type");
+    if (!type) {
+        return type.error();
+    }
+    if (auto checked = check_path(*path); !checked) {
+        return checked.error();
+    }
+    if (*type != "file") {
+        return std::optional<TreeEntry>{};
+    }
+    auto file = read_file(raw, *path, where);
+    if (!file) {
+        return file.error();
+    }
+    return std::optional{*std::move(file)};
+}
+
+/// Adds a text to a list of sentences.
+void append_text(std::string& out, simdjson::simdjson_result<dom::element> value) {
+    std::string_view text;
+    if (value.get(text) == simdjson::SUCCESS && !text.empty()) {
+        out += out.empty() ? "" : "; ";
+        out += text;
+    }
+}
+
+/// Adds each of a list's texts, or the texts of its objects' "message".
+void append_texts(std::string& out, simdjson::simdjson_result<dom::element> value) {
+    dom::array list;
+    if (value.get(list) != simdjson::SUCCESS) {
+        append_text(out, value);
+        return;
+    }
+    for (const dom::element item : list) {
+        simdjson::simdjson_result<dom::element> said{dom::element{item}};
+        append_text(out, item.is_object() ? item["message"] : said);
+    }
+}
+
+} // namespace
+
+Result<std::string> commit_from_json(std::string_view body) {
+    dom::parser parser;
+    const auto root = parse(parser, body);
+    if (!root) {
+        return root.error();
+    }
+    Value sha;
+    const Wanted wanted[] = {{"sha", &sha}};
+    if (auto taken = take(*root, "the repo's description", wanted); !taken) {
+        return taken.error();
+    }
+    const auto text = text_of(sha, "the repo's description", "sha");
+    if (!text) {
+        return text.error();
+    }
+    if (!is_commit_id(*text)) {
+        return malformed("the repo's description", "its \"sha\" is not 40 hex digits");
+    }
+    return std::string{*text};
+}
+
+Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& files,
+                              std::size_t limit) {
+    dom::parser parser;
+    const auto root = parse(parser, body);
+    if (!root) {
+        return root.error();
+    }
+    dom::array entries;
+    if (root->get(entries) != simdjson::SUCCESS) {
+        return malformed("the listing is not a list");
+    }
+    std::size_t number = 0;
+    for (const dom::element element : entries) {
+        auto entry = read_entry(element, ++number);
+        if (!entry) {
+            return entry.error();
+        }
+        if (!*entry) {
+            continue;
+        }
+        if (files.size() >= limit) {
+            return malformed(fmt::format("the listing has more than {} files", limit));
+        }
+        files.push_back(**std::move(entry));
+    }
+    return {};
+}
+
+std::string error_text(std::string_view body) {
+    dom::parser parser;
+    const auto root = parse(parser, body);
+    if (!root) {
+        return std::string{body};
+    }
+    std::string out; // asking what is no object for a key gives nothing
+    append_texts(out, (*root)["error"]);
+    append_text(out, (*root)["error_description"]);
+    append_texts(out, (*root)["errors"]);
+    return out;
+}
+
+} // namespace wharf::hub

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "daemon/hub/types.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wharf::hub {
+
+// Reads what the Hub answers. Whole documents are checked (UTF-8, nesting, numbers), not only the
+// parts that are used; unknown keys are ignored, wanted ones must not occur twice and must have the
+// right type. Errors: protocol, saying what is wrong and with which entry.
+
+/// The `sha` of a repo's description: the commit, 40 hex digits.
+Result<std::string> commit_from_json(std::string_view body);
+
+/// Appends a page's files, checked for themselves (make_tree checks them together). Everything that
+/// is not of type "file" is a folder, as for the official client, and only its path is checked.
+/// At most `limit` files in all.
+Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& files,
+                              std::size_t limit);
+
+/// What an error's body says for people: `error` (text or list of texts), `error_description`,
+/// `errors[].message`; the body itself when it is not JSON. Raw: to be passed to spoken_text().
+std::string error_text(std::string_view body);
+
+} // namespace wharf::hub

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "daemon/hub/types.hpp"
+#include "daemon/net/url.hpp"
+
+#include <string_view>
+
+namespace wharf::hub {
+
+// The Hub's addresses. `endpoint` may have a path prefix, with or without a final '/'. Revisions
+// are escaped whole ("refs/pr/1" is "refs%2Fpr%2F1"), paths keep their slashes, repo names need no
+// escaping (RepoId::parse).
+
+/// Where all of the API for repos of that type is: "{endpoint path}/api/models/". For comparing.
+std::string api_path(const net::Url& endpoint, RepoType type);
+
+/// Asking it answers with what the Hub knows of a repo at a revision; its `sha` is the commit.
+net::Url revision_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision);
+
+/// The first page of all files of a commit, without the costly details (expand=false).
+net::Url tree_url(const net::Url& endpoint, const RepoId& repo, std::string_view commit);
+
+/// A file's content ("resolve"), directly or by redirect.
+net::Url file_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision,
+                  std::string_view path);
+
+} // namespace wharf::hub

@@ -1,0 +1,46 @@
+#include "daemon/jobs/downloads.hpp"
+
+namespace wharf::jobs {
+
+Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note) {
+    Plan plan;
+    plan.revision =
+        co_await context_.lookups.commit_of(request.repo, request.revision, request.token, note);
+    plan.tree = co_await context_.lookups.tree(request.repo, plan.revision.commit, request.token,
+                                               std::move(note));
+    plan.wanted = select(*plan.tree, request.filter).value();
+    plan.snapshot = context_.store.snapshot_path(request.repo, plan.revision.commit);
+    co_return plan;
+}
+
+Awaitable<bool> Downloads::complete_from_cache(DownloadRequest request,
+                                               std::shared_ptr<const Plan> plan) {
+    if (request.force) {
+        co_return false;
+    }
+    const store::BroughtIn left =
+        co_await context_.store.bring_in(request.repo, plan->revision.commit, plan->wanted);
+    co_return left.missing.empty() && left.unverified.empty();
+}
+
+std::unique_ptr<Watch> Downloads::start(const DownloadRequest& request, const Plan& plan) {
+    return table_.ask(DownloadOrder{.uid = request.uid,
+                                    .repo = request.repo,
+                                    .revision = request.revision,
+                                    .commit = plan.revision.commit,
+                                    .filter = request.filter,
+                                    .force = request.force,
+                                    .token = request.token});
+}
+
+Awaitable<> Downloads::finish(DownloadRequest request, std::shared_ptr<const Plan> plan) {
+    co_await context_.store.finish_snapshot(request.repo, plan->revision.commit, request.revision);
+}
+
+Awaitable<std::vector<bool>> Downloads::held(DownloadRequest request,
+                                             std::shared_ptr<const Plan> plan) {
+    auto held = co_await context_.store.held(request.repo, plan->revision.commit, plan->wanted);
+    co_return held;
+}
+
+} // namespace wharf::jobs

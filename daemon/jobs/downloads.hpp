@@ -1,0 +1,58 @@
+#pragma once
+
+#include "daemon/jobs/job_table.hpp"
+#include "daemon/transfer/lookups.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace wharf::jobs {
+
+/// What somebody asks for, as it comes from outside but checked.
+struct DownloadRequest {
+    uid_t uid = 0;
+    hub::RepoId repo;
+    std::string revision = "main";
+    Filter filter;
+    bool force = false;
+    hub::Token token;
+};
+
+/// What a request covers, once the Hub or our memory has been asked.
+struct Plan {
+    transfer::Resolved revision;
+    hub::TreePtr tree;
+    std::vector<hub::TreeEntry> wanted;
+    std::filesystem::path snapshot;
+};
+
+/// Answers requests from what is held and starts jobs for the rest. Control thread.
+class Downloads {
+  public:
+    explicit Downloads(JobContext context) : context_{context}, table_{std::move(context)} {}
+
+    /// Finds out which commit and which files are meant. `note` shows what is being waited for.
+    Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note);
+
+    /// Puts what is held into the snapshot; true when that is everything.
+    Awaitable<bool> complete_from_cache(DownloadRequest request, std::shared_ptr<const Plan> plan);
+
+    /// Starts or joins the job that brings what is missing.
+    std::unique_ptr<Watch> start(const DownloadRequest& request, const Plan& plan);
+
+    /// Makes a complete snapshot durable and points the revision's ref at it.
+    Awaitable<> finish(DownloadRequest request, std::shared_ptr<const Plan> plan);
+
+    /// Which of the plan's files are in the cache.
+    Awaitable<std::vector<bool>> held(DownloadRequest request, std::shared_ptr<const Plan> plan);
+
+    JobTable& table() noexcept { return table_; }
+
+  private:
+    JobContext context_;
+    JobTable table_;
+};
+
+} // namespace wharf::jobs

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "daemon/hub/types.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wharf::jobs {
+
+/// Whether a path matches a pattern as Python's fnmatch.fnmatchcase says, which is what the
+/// official client uses: `*` any characters, also "/"; `?` one character; `[abc]`, `[a-z]`, `[!a]`
+/// one of or none of a set; no escapes; a "[" that is never closed means itself. Both are UTF-8.
+bool matches(std::string_view pattern, std::string_view path);
+
+/// Which files of a commit are wanted.
+struct Filter {
+    std::vector<std::string> files; ///< exact paths; when given, the patterns are not looked at
+    std::vector<std::string>
+        include; ///< a pattern ending in "/" means all below; empty: everything
+    std::vector<std::string> exclude; ///< taken away from what `include` left
+
+    bool operator==(const Filter&) const = default;
+};
+
+/// The wanted files: named ones in the order of their naming (each once), others in the tree's.
+/// Errors: file_not_found for a named file that the commit does not have.
+Result<std::vector<hub::TreeEntry>> select(const hub::Tree& tree, const Filter& filter);
+
+} // namespace wharf::jobs

@@ -1,0 +1,249 @@
+// Sized bodies and those that end with the connection go from the stream straight into the caller's
+// buffer, after what came along with the header. Chunked ones pass through a buffer that is large
+// enough for several records of TLS: small reads are what makes HTTP clients slow.
+
+#include "daemon/net/http_exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+namespace wharf::net {
+
+namespace {
+
+using Framing = HeaderDecoder::Framing;
+
+constexpr std::size_t header_read_bytes = 16 << 10;
+constexpr std::size_t chunked_read_bytes = 64 << 10;
+/// A body is sent in pieces of this size, so that a slow but moving upload is no stall.
+constexpr std::size_t send_piece_bytes = 64 << 10;
+/// Peers may send 1xx answers to keep a waiting client alive; not for ever.
+constexpr unsigned most_interim_answers = 100;
+
+} // namespace
+
+std::span<const std::byte> HttpExchange::Buffer::unread() const noexcept {
+    return std::span{bytes_}.subspan(begin_, end_ - begin_);
+}
+
+std::span<std::byte> HttpExchange::Buffer::room(std::size_t least) {
+    if (begin_ > 0) {
+        std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+        end_ -= std::exchange(begin_, 0);
+    }
+    if (bytes_.size() - end_ < least) {
+        bytes_.resize(end_ + least);
+    }
+    return std::span{bytes_}.subspan(end_);
+}
+
+HttpExchange::HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits)
+    : stream_{std::move(stream)}, limits_{limits}, chunks_{limits.max_header_bytes} {}
+
+Awaitable<> HttpExchange::run(OutgoingRequest request) {
+    assert(!decoder_);
+    expects_body_ = request.expects_body;
+    std::exception_ptr unsent;
+    bool answered = false;
+    try {
+        answered = co_await send(std::move(request));
+    } catch (const ConnectionLost&) {
+        unsent = std::current_exception();
+    } catch (const Error&) { // the peer does not read on: it may have said why
+        if (stream_->is_quiet()) {
+            throw;
+        }
+        unsent = std::current_exception();
+    }
+    if (answered) { // before all was sent: the connection stays broken
+        co_return;
+    }
+    if (!unsent) {
+        co_await receive_final_header();
+        broken_ = false;
+        co_return;
+    }
+    // Peers that refuse a body answer and close without reading it: the answer says more than the
+    // broken connection does.
+    try {
+        co_await receive_final_header();
+    } catch (const Error&) {
+        std::rethrow_exception(unsent);
+    }
+}
+
+/// Returns whether the final answer came before all was sent. Looking for it between the pieces
+/// keeps a refusal (of a signed URL that has expired, say) from being lost in the reset with which
+/// peers end a connection whose bytes they do not want.
+Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
+    std::string_view body = request.body;
+    const auto along = body.substr(0, send_piece_bytes); // in one write with the header
+    request.header.append(along);
+    body.remove_prefix(along.size());
+    co_await stream_->write_all(request.header,
+                                Deadline::after(limits_.stall_timeout, "sending to"));
+    while (!body.empty()) {
+        if (!has_nothing_more() || !stream_->is_quiet()) {
+            const bool is_final = co_await receive_header(answer_deadline());
+            if (is_final) {
+                co_return true;
+            }
+        }
+        const auto piece = body.substr(0, send_piece_bytes);
+        co_await stream_->write_all(piece, Deadline::after(limits_.stall_timeout, "sending to"));
+        body.remove_prefix(piece.size());
+    }
+    co_return false;
+}
+
+Awaitable<> HttpExchange::receive_final_header() {
+    const auto deadline = answer_deadline();
+    bool is_final = false;
+    while (!is_final) {
+        is_final = co_await receive_header(deadline);
+    }
+}
+
+/// Receives one header. Returns false for interim answers.
+Awaitable<bool> HttpExchange::receive_header(Deadline deadline) {
+    decoder_ = std::make_unique<HeaderDecoder>(expects_body_, limits_.max_header_bytes);
+    std::size_t taken = 0;
+    while (!decode_header(taken)) {
+        const std::size_t count = co_await fill(header_read_bytes, deadline);
+        if (count == 0) {
+            throw ConnectionLost{
+                fmt::format("{} closed the connection {}", stream_->peer(),
+                            answer_begun_ ? "amid the header of its answer" : "without an answer")};
+        }
+        answer_begun_ = true;
+    }
+    if (status() == 101 || status() < 100) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("{} answered with the status {}", stream_->peer(), status())};
+    }
+    if (status() < 200) {
+        if (++interim_answers_ > most_interim_answers) {
+            throw Error{ErrorKind::protocol,
+                        fmt::format("{} sends interim answers without end", stream_->peer())};
+        }
+        co_return false;
+    }
+    framing_ = decoder_->framing();
+    length_ = remaining_ = framing_ == Framing::sized ? decoder_->length() : 0;
+    co_return true;
+}
+
+/// Decodes what has come; `taken` counts the header's bytes so far. Returns whether it is whole.
+bool HttpExchange::decode_header(std::size_t& taken) {
+    if (buffer_.unread().empty()) {
+        return false;
+    }
+    const auto used = decoder_->put(buffer_.unread());
+    if (!used) {
+        throw used.error().with_context(stream_->peer());
+    }
+    buffer_.consume(*used);
+    taken += *used;
+    const std::size_t behind = decoder_->is_done() ? 0 : buffer_.unread().size();
+    if (taken + behind > limits_.max_header_bytes) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("{}: the answer's header is too large (over {} bytes)",
+                                stream_->peer(), limits_.max_header_bytes)};
+    }
+    return decoder_->is_done();
+}
+
+Awaitable<std::size_t> HttpExchange::fill(std::size_t least, Deadline deadline) {
+    const std::size_t count = co_await stream_->read_some(buffer_.room(least), deadline);
+    buffer_.filled(count);
+    co_return count;
+}
+
+Awaitable<std::size_t> HttpExchange::read_some(std::span<std::byte> buffer) {
+    assert(!buffer.empty());
+    if (framing_ == Framing::none || (framing_ == Framing::sized && remaining_ == 0)) {
+        co_return 0;
+    }
+    if (framing_ == Framing::chunked && chunks_.is_done()) {
+        co_return 0;
+    }
+    const bool was_broken = std::exchange(broken_, true); // until the read has come back whole
+    std::size_t count = 0;
+    if (framing_ == Framing::chunked) {
+        count = co_await read_chunked(buffer);
+    } else {
+        count = co_await read_plain(buffer);
+    }
+    broken_ = was_broken;
+    co_return count;
+}
+
+Awaitable<std::size_t> HttpExchange::read_plain(std::span<std::byte> buffer) {
+    const bool sized = framing_ == Framing::sized;
+    if (sized) {
+        buffer = buffer.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), remaining_)));
+    }
+    const auto early = buffer_.unread();
+    std::size_t count = std::min(early.size(), buffer.size());
+    if (count > 0) {
+        std::memcpy(buffer.data(), early.data(), count);
+        buffer_.consume(count);
+    } else {
+        count = co_await stream_->read_some(buffer, stall_deadline());
+    }
+    if (count > 0) {
+        remaining_ -= sized ? count : 0;
+    } else if (sized) {
+        throw ConnectionLost{fmt::format("{} closed the connection after {} of {} bytes",
+                                         stream_->peer(), length_ - remaining_, length_)};
+    } else {
+        framing_ = Framing::none;
+    }
+    co_return count;
+}
+
+Awaitable<std::size_t> HttpExchange::read_chunked(std::span<std::byte> buffer) {
+    for (;;) {
+        if (!buffer_.unread().empty()) {
+            const auto chunk = chunks_.put(buffer_.unread(), buffer);
+            if (!chunk) {
+                throw chunk.error().with_context(stream_->peer());
+            }
+            buffer_.consume(chunk->consumed);
+            if (chunk->produced > 0 || chunks_.is_done()) {
+                co_return chunk->produced;
+            }
+        }
+        const std::size_t count = co_await fill(chunked_read_bytes, stall_deadline());
+        if (count == 0) {
+            throw ConnectionLost{
+                fmt::format("{} closed the connection amid a chunked body", stream_->peer())};
+        }
+    }
+}
+
+bool HttpExchange::is_reusable() const noexcept {
+    if (broken_ || !decoder_->keeps_connection()) {
+        return false;
+    }
+    if (framing_ == Framing::chunked && !chunks_.is_done()) {
+        return false;
+    }
+    return buffer_.unread().size() == remaining_;
+}
+
+Deadline HttpExchange::answer_deadline() const {
+    return Deadline::after(limits_.first_byte_timeout, "waiting for an answer from");
+}
+
+Deadline HttpExchange::stall_deadline() const {
+    return Deadline::after(limits_.stall_timeout, "reading from");
+}
+
+} // namespace wharf::net

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "daemon/net/chunked_decoder.hpp"
+#include "daemon/net/header_decoder.hpp"
+#include "daemon/net/headers.hpp"
+#include "daemon/net/stream.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace wharf::net {
+
+struct ExchangeLimits {
+    std::chrono::milliseconds first_byte_timeout; ///< request sent until the final header is there
+    std::chrono::milliseconds stall_timeout;      ///< each read of the body, each piece sent
+    std::size_t max_header_bytes;
+};
+
+/// A request as it goes over the wire.
+struct OutgoingRequest {
+    std::string header; ///< up to and with the empty line
+    std::string body;
+    bool expects_body = true; ///< false for HEAD and CONNECT, whose answers have none
+};
+
+/// One request and its answer on a connection. One thread.
+class HttpExchange {
+  public:
+    HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits);
+
+    /// Sends the request and receives the final header. Throws ConnectionLost, other network Errors
+    /// for time, protocol Errors. Once only.
+    Awaitable<> run(OutgoingRequest request);
+
+    /// Whether any byte of an answer has come: if not, the peer may not have seen the request.
+    bool answer_begun() const noexcept { return answer_begun_; }
+
+    unsigned status() const noexcept { return decoder_->status(); }
+    Headers& headers() noexcept { return decoder_->headers(); }
+
+    /// As HttpResponse::read_some.
+    Awaitable<std::size_t> read_some(std::span<std::byte> buffer);
+
+    /// Whether the connection may carry another request: the answer was read to its end (or what
+    /// lacks has already come), nothing came behind it, and both sides keep the connection.
+    bool is_reusable() const noexcept;
+
+    /// Whether nothing has come behind what was read so far.
+    bool has_nothing_more() const noexcept { return buffer_.unread().empty(); }
+
+    /// Ends this exchange's use.
+    std::unique_ptr<Stream> take_stream() noexcept { return std::move(stream_); }
+
+  private:
+    /// Bytes that have come and are not yet understood.
+    class Buffer {
+      public:
+        std::span<const std::byte> unread() const noexcept;
+        void consume(std::size_t count) noexcept { begin_ += count; }
+        /// Room for at least `least` more bytes behind the unread ones.
+        std::span<std::byte> room(std::size_t least);
+        void filled(std::size_t count) noexcept { end_ += count; }
+
+      private:
+        std::vector<std::byte> bytes_;
+        std::size_t begin_ = 0;
+        std::size_t end_ = 0;
+    };
+
+    std::unique_ptr<Stream> stream_;
+    ExchangeLimits limits_;
+    std::unique_ptr<HeaderDecoder> decoder_;
+    ChunkedDecoder chunks_;
+    Buffer buffer_;
+    HeaderDecoder::Framing framing_ = HeaderDecoder::Framing::none;
+    std::uint64_t length_ = 0;    ///< of a sized body
+    std::uint64_t remaining_ = 0; ///< of a sized body, not yet handed out
+    unsigned interim_answers_ = 0;
+    bool expects_body_ = true;
+    bool answer_begun_ = false;
+    bool broken_ = true; ///< something is under way or has failed: never to be used again
+
+    Awaitable<bool> send(OutgoingRequest request);
+    Awaitable<> receive_final_header();
+    Awaitable<bool> receive_header(Deadline deadline);
+    bool decode_header(std::size_t& taken);
+    Awaitable<std::size_t> fill(std::size_t least, Deadline deadline);
+    Awaitable<std::size_t> read_plain(std::span<std::byte> buffer);
+    Awaitable<std::size_t> read_chunked(std::span<std::byte> buffer);
+    Deadline answer_deadline() const;
+    Deadline stall_deadline() const;
+};
+
+} // namespace wharf::net

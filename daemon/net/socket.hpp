@@ -1,0 +1,65 @@
+#pragma once
+
+#include "daemon/net/stream.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <sys/types.h>
+
+namespace wharf::net {
+
+/// Counts what all connections of a client have received; read from any thread.
+using ByteCounter = std::shared_ptr<std::atomic<std::uint64_t>>;
+
+/// A connected, non-blocking TCP socket: plain reads and writes that never wait, and waits that
+/// have a deadline. A deadline costs one comparison as long as things move: the one timer is set
+/// again only when it fires too early.
+class Socket {
+  public:
+    Socket(asio::ip::tcp::socket socket, std::string peer, ByteCounter received);
+    Socket(Socket&&) noexcept = default;
+    ~Socket();
+
+    /// As recv(2), never waits: -1 with errno, EAGAIN when there is nothing yet.
+    ssize_t receive(std::span<std::byte> buffer) noexcept;
+
+    /// As send(2), never waits and never raises SIGPIPE.
+    ssize_t send(std::string_view data) noexcept;
+
+    /// Waits until receive() has something to say. Throws the deadline's Error.
+    Awaitable<> wait_readable(Deadline deadline);
+    Awaitable<> wait_writable(Deadline deadline);
+
+    /// A peer that sends faster than we read never makes us wait, so a reader must give way to the
+    /// thread's other work by itself: true once that is due, until yield().
+    bool owes_turn() const noexcept { return since_turn_ >= turn_bytes; }
+    Awaitable<> yield();
+
+    /// Whether a reader would have to wait: nothing has come and the peer has not closed.
+    bool is_quiet() const noexcept;
+
+    const std::string& peer() const noexcept { return peer_; }
+    void rename(std::string peer) { peer_ = std::move(peer); }
+
+    /// "reading from cdn.example:443: connection reset by peer".
+    ConnectionLost lost(std::string_view step, int error_number) const;
+
+  private:
+    struct State;
+    static constexpr std::size_t turn_bytes = 1 << 20;
+
+    std::shared_ptr<State> state_; // shared with the timer's handler, which may come after our end
+    std::string peer_;
+    ByteCounter received_;
+    std::size_t since_turn_ = 0;
+
+    Awaitable<> wait(asio::ip::tcp::socket::wait_type what, Deadline deadline);
+};
+
+/// An error code's text as our messages have it: "connection refused".
+std::string describe(const boost::system::error_code& ec);
+
+} // namespace wharf::net

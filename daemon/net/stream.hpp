@@ -1,0 +1,57 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "daemon/async/awaitable.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace wharf::net {
+
+/// Until when one step may take, and how to name the step when it takes longer.
+struct Deadline {
+    std::chrono::steady_clock::time_point at;
+    std::chrono::milliseconds limit; ///< how long the step had, for the message
+    std::string_view step;           ///< a literal that goes before the peer: "reading from"
+
+    /// A deadline `limit` from now.
+    static Deadline after(std::chrono::milliseconds limit, std::string_view step);
+
+    bool has_passed() const { return std::chrono::steady_clock::now() >= at; }
+
+    /// The network Error "<step> <peer> timed out after 10 s".
+    Error error(std::string_view peer) const;
+};
+
+/// The network Error of a connection that the peer closed or reset: unlike with a timeout, the same
+/// request may succeed at once on a fresh connection.
+class ConnectionLost : public Error {
+  public:
+    explicit ConnectionLost(std::string message) : Error{ErrorKind::network, std::move(message)} {}
+};
+
+/// An open connection that carries bytes both ways. One thread; one read and one write at a time.
+/// After a failed write only reading is left; after a failed read nothing but destruction.
+class Stream {
+  public:
+    virtual ~Stream() = default;
+
+    /// Reads at least one byte; 0 when the peer has properly ended its side. Throws ConnectionLost,
+    /// or a network Error at the deadline. Requires: `buffer` is not empty.
+    virtual Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) = 0;
+
+    /// Writes all of it. Throws as read_some does.
+    virtual Awaitable<> write_all(std::string_view data, Deadline deadline) = 0;
+
+    /// Whether the peer has neither closed nor sent anything since the last read: only then may the
+    /// connection carry another request. Does not wait.
+    virtual bool is_quiet() noexcept = 0;
+
+    /// The other side for messages: "cdn.example:443".
+    virtual const std::string& peer() const noexcept = 0;
+};
+
+} // namespace wharf::net

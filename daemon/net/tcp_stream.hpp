@@ -1,0 +1,24 @@
+#pragma once
+
+#include "daemon/net/socket.hpp"
+
+namespace wharf::net {
+
+/// A connection without TLS.
+class TcpStream final : public Stream {
+  public:
+    explicit TcpStream(Socket socket) : socket_{std::move(socket)} {}
+
+    Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) override;
+    Awaitable<> write_all(std::string_view data, Deadline deadline) override;
+    bool is_quiet() noexcept override { return socket_.is_quiet(); }
+    const std::string& peer() const noexcept override { return socket_.peer(); }
+
+    /// Hands the socket over, for TLS inside a proxy's tunnel. Ends this stream's use.
+    Socket take_socket() && { return std::move(socket_); }
+
+  private:
+    Socket socket_;
+};
+
+} // namespace wharf::net

@@ -1,0 +1,224 @@
+// org.wharf.Downloads. A call first finds out what is meant (plan), is answered at once when all
+// of it is held, and else watches a job. While either takes time, a caller that asked for "more"
+// is told how far it is.
+#include "daemon/service/download_calls.hpp"
+
+#include "base/unique_fd.hpp"
+#include "daemon/async/event.hpp"
+#include "daemon/async/task_group.hpp"
+#include "daemon/service/wire.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <fcntl.h>
+
+namespace wharf::service {
+
+namespace json = boost::json;
+
+namespace {
+
+/// How often progress is told: smooth for a person, nothing for the daemon.
+constexpr std::chrono::milliseconds progress_period{200};
+
+/// Files in one part of a list: far below the message limit even with the longest paths.
+constexpr std::size_t files_per_part = 500;
+
+/// Work that goes on while its caller is told about it.
+struct Outcome {
+    bool over = false;
+    std::exception_ptr failure;
+    async::Event changed;
+};
+
+Awaitable<> note_outcome(Awaitable<> work, std::shared_ptr<Outcome> outcome) {
+    try {
+        co_await std::move(work);
+    } catch (...) { // handed to whoever waits for the outcome
+        outcome->failure = std::current_exception();
+    }
+    outcome->over = true;
+    outcome->changed.notify_all();
+}
+
+/// Runs `work` to its end; calls `tell` first and then at every period while it takes longer.
+/// Throws what either throws; `work` has ended in any case.
+template <typename Tell>
+Awaitable<> run_telling(Awaitable<> work, Tell tell) {
+    async::TaskGroup group{co_await asio::this_coro::executor};
+    const auto outcome = std::make_shared<Outcome>();
+    group.spawn("work of a call", note_outcome(std::move(work), outcome));
+    std::exception_ptr failure;
+    try {
+        while (!outcome->over) {
+            const bool ended = co_await outcome->changed.wait_for(progress_period);
+            if (!ended && !outcome->over) {
+                co_await tell();
+            }
+        }
+    } catch (...) { // rethrown when the work has ended
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    }
+    group.cancel();
+    co_await group.join();
+    if (failure || outcome->failure) {
+        std::rethrow_exception(failure ? failure : outcome->failure);
+    }
+}
+
+/// What one call to Download or Open goes through.
+class DownloadCall {
+  public:
+    DownloadCall(jobs::Downloads& downloads, Call& call)
+        : downloads_{downloads}, call_{call},
+          request_{read_request(call.parameters(), call.peer().uid)} {}
+
+    jobs::DownloadRequest& request() noexcept { return request_; }
+    const jobs::Plan& plan() const noexcept { return *plan_; }
+
+    /// Everything that is wanted is in the snapshot when this returns.
+    Awaitable<> complete() {
+        co_await run_telling(make_plan(), Teller{*this});
+        const bool held = co_await downloads_.complete_from_cache(request_, plan_);
+        if (!held) {
+            const auto watch = downloads_.start(request_, *plan_);
+            watch_ = watch.get();
+            if (call_.wants_more()) {
+                co_await call_.reply_more(progress_reply());
+            }
+            co_await run_telling(watch->job().ended(), Teller{*this});
+            watch_ = nullptr;
+        }
+        co_await downloads_.finish(request_, plan_);
+    }
+
+    Awaitable<> make_plan() {
+        jobs::Plan plan = co_await downloads_.plan(request_, note_);
+        plan_ = std::make_shared<const jobs::Plan>(std::move(plan));
+    }
+
+  private:
+    struct Teller {
+        DownloadCall& owner;
+        Awaitable<> operator()() const { return owner.tell(); }
+    };
+
+    Awaitable<> tell() {
+        if (call_.wants_more()) {
+            co_await call_.reply_more(progress_reply());
+        }
+    }
+
+    json::object progress_reply() {
+        if (watch_ != nullptr) {
+            auto& job = watch_->job();
+            return {{"job", static_cast<std::int64_t>(job.id())},
+                    {"progress", to_json(job.progress(), job.state())}};
+        }
+        jobs::Progress asking;
+        asking.reason = note_->reason;
+        const auto state =
+            asking.reason.empty() ? jobs::JobState::running : jobs::JobState::waiting;
+        return {{"progress", to_json(asking, state)}};
+    }
+
+    jobs::Downloads& downloads_;
+    Call& call_;
+    jobs::DownloadRequest request_;
+    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
+    std::shared_ptr<const jobs::Plan> plan_;
+    const jobs::Watch* watch_ = nullptr;
+};
+
+Awaitable<> download(jobs::Downloads& downloads, Call& call) {
+    DownloadCall work{downloads, call};
+    co_await work.complete();
+    const auto& plan = work.plan();
+    json::array files;
+    for (const auto& path : work.request().filter.files) {
+        files.push_back(json::string{(plan.snapshot / path).native()});
+    }
+    co_await call.reply({{"result", json::object{{"commit", plan.revision.commit},
+                                                 {"snapshot", plan.snapshot.native()},
+                                                 {"files", std::move(files)},
+                                                 {"stale", plan.revision.stale},
+                                                 {"why", or_null(plan.revision.why)}}}});
+}
+
+/// The files of a plan from `begin` on, as one part of a list.
+json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, std::size_t begin) {
+    const auto end = std::min(begin + files_per_part, plan.wanted.size());
+    json::array files;
+    for (auto i = begin; i < end; ++i) {
+        const auto& entry = plan.wanted[i];
+        json::value path = nullptr;
+        if (held[i]) {
+            path = (plan.snapshot / entry.path).native();
+        }
+        files.push_back(json::object{{"name", entry.path},
+                                     {"size", static_cast<std::int64_t>(entry.size)},
+                                     {"etag", entry.etag()},
+                                     {"cached", bool{held[i]}},
+                                     {"path", std::move(path)}});
+    }
+    return {{"commit", plan.revision.commit},
+            {"snapshot", plan.snapshot.native()},
+            {"stale", plan.revision.stale},
+            {"files", std::move(files)}};
+}
+
+Awaitable<> list(jobs::Downloads& downloads, Call& call) {
+    const auto request = read_request(call.parameters(), call.peer().uid);
+    jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
+    const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
+    const std::vector<bool> held = co_await downloads.held(request, plan);
+    std::size_t begin = 0;
+    for (; begin + files_per_part < plan->wanted.size(); begin += files_per_part) {
+        co_await call.reply_more(list_part(*plan, held, begin));
+    }
+    co_await call.reply(list_part(*plan, held, begin));
+}
+
+Awaitable<> open(jobs::Downloads& downloads, Call& call) {
+    DownloadCall work{downloads, call};
+    work.request().filter.files = {std::string{call.parameters().at("file").as_string()}};
+    co_await work.complete();
+    const auto& plan = work.plan();
+    const auto& entry = plan.wanted.front();
+    const auto path = plan.snapshot / entry.path;
+    UniqueFd file{adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+    if (!file) {
+        throw system_error(fmt::format("opening {}", entry.path), errno);
+    }
+    std::vector<UniqueFd> descriptors;
+    descriptors.push_back(std::move(file));
+    co_await call.reply({{"descriptor", 0},
+                         {"size", static_cast<std::int64_t>(entry.size)},
+                         {"etag", entry.etag()},
+                         {"commit", plan.revision.commit},
+                         {"path", path.native()}},
+                        std::move(descriptors));
+}
+
+} // namespace
+
+void add_download_calls(Dispatcher& dispatcher, jobs::Downloads& downloads) {
+    dispatcher.add({.name = "org.wharf.Downloads.Download",
+                    .handler = [&downloads](Call& call) { return download(downloads, call); }});
+    dispatcher.add({.name = "org.wharf.Downloads.List",
+                    .handler = [&downloads](Call& call) { return list(downloads, call); },
+                    .needs_more = true});
+    dispatcher.add({.name = "org.wharf.Downloads.Open",
+                    .handler = [&downloads](Call& call) { return open(downloads, call); }});
+}
+
+} // namespace wharf::service

@@ -1,0 +1,163 @@
+#include "daemon/store/staging.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/scope_exit.hpp"
+#include "daemon/store/layout.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+namespace wharf::store {
+
+namespace {
+
+/// Two daemons on one cache would remove each other's unfinished files.
+void claim(const Directory& folder, const Directory& cache) {
+    if (::flock(folder.fd(), LOCK_EX | LOCK_NB) == 0) {
+        return;
+    }
+    if (errno == EWOULDBLOCK) {
+        throw Error{ErrorKind::storage,
+                    fmt::format("another wharfd already uses the cache {}", cache.path()),
+                    "stop that one, or set another folder for cache.dir"};
+    }
+    log::warning("store", "{} cannot be locked: make sure that only one wharfd uses it",
+                 folder.path());
+}
+
+void require_same_file_system(const Directory& folder, const Directory& cache) {
+    if (stamp_of(folder.fd()).device != stamp_of(cache.fd()).device) {
+        throw Error{ErrorKind::storage,
+                    fmt::format("{} is on another file system than {}: finished files could not be "
+                                "moved into the cache in one step",
+                                folder.path(), cache.path()),
+                    "unmount it, or remove the link"};
+    }
+}
+
+void empty(const Directory& folder) {
+    const auto names = folder.list();
+    for (const auto& name : names) {
+        folder.remove(name);
+    }
+    if (!names.empty()) {
+        log::info("store", "removed {} unfinished files of an earlier run", names.size());
+    }
+}
+
+void write_all(int fd, std::string_view content, const std::string& path) {
+    while (!content.empty()) {
+        const auto count = ::write(fd, content.data(), content.size());
+        if (count < 0 && errno != EINTR) {
+            throw system_error(fmt::format("writing {}", path), errno);
+        }
+        content.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
+    }
+}
+
+/// Reasons to copy instead: too many names, not our file (fs.protected_hardlinks), a file system
+/// without hard links.
+bool cannot_link(int error) {
+    return error == EMLINK || error == EPERM || error == EACCES || error == EOPNOTSUPP;
+}
+
+} // namespace
+
+Staging::Staging(const Directory& cache) : folder_{cache.make(layout::staging)} {
+    if (::fchmod(folder_.fd(), 0700) != 0) {
+        throw system_error(fmt::format("closing {} to others", folder_.path()), errno);
+    }
+    require_same_file_system(folder_, cache);
+    claim(folder_, cache);
+    empty(folder_);
+}
+
+std::string Staging::new_name(std::string_view stem) {
+    // Unique without chance: the folder was empty at start and is ours alone.
+    return fmt::format("{}.{:08x}.partial", stem, next_.fetch_add(1, std::memory_order_relaxed));
+}
+
+std::filesystem::path Staging::new_path(std::string_view etag) {
+    return folder_.path_of(new_name(etag));
+}
+
+void Staging::move(const std::string& staged, const Directory& folder, const std::string& name) {
+    if (::renameat(folder_.fd(), staged.c_str(), folder.fd(), name.c_str()) != 0) {
+        throw system_error(fmt::format("putting {} in place", folder.path_of(name)), errno);
+    }
+}
+
+void Staging::replace_file(const Directory& folder, const std::string& name,
+                           std::string_view content, Durability durability) {
+    const std::string staged = new_name("file");
+    const std::string path = folder.path_of(name);
+    ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
+    const UniqueFd fd{adopt_fd,
+                      ::openat(folder_.fd(), staged.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    if (!fd) {
+        throw system_error(fmt::format("creating {}", path), errno);
+    }
+    write_all(fd.value(), content, path);
+    if (::fchmod(fd.value(), 0644) != 0) {
+        throw system_error(fmt::format("opening up {}", path), errno);
+    }
+    if (durability == Durability::flushed && ::fdatasync(fd.value()) != 0) {
+        throw system_error(fmt::format("flushing {}", path), errno);
+    }
+    move(staged, folder, name);
+    clean_up.release();
+    if (durability == Durability::flushed) {
+        folder.sync();
+    }
+}
+
+void Staging::replace_link(const Directory& folder, const std::string& name,
+                           const std::string& target) {
+    if (::symlinkat(target.c_str(), folder.fd(), name.c_str()) == 0) {
+        return; // nothing was there, the usual case
+    }
+    if (errno != EEXIST) {
+        throw system_error(fmt::format("linking {}", folder.path_of(name)), errno);
+    }
+    const std::string staged = new_name("link");
+    if (::symlinkat(target.c_str(), folder_.fd(), staged.c_str()) != 0) {
+        throw system_error(fmt::format("linking {}", folder.path_of(name)), errno);
+    }
+    ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
+    move(staged, folder, name);
+    clean_up.release();
+}
+
+Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Directory& to,
+                                                const std::string& name, const Stamp& expected) {
+    const std::string staged = new_name(name);
+    if (::linkat(from.fd(), name.c_str(), folder_.fd(), staged.c_str(), 0) != 0) {
+        if (errno == ENOENT) {
+            return Linked::changed;
+        }
+        if (cannot_link(errno)) {
+            return Linked::unable;
+        }
+        throw system_error(fmt::format("linking {}", from.path_of(name)), errno);
+    }
+    // Always: rename(2) leaves two names of one file as they are.
+    const ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
+    const auto linked = folder_.look(staged);
+    if (linked && linked->type == EntryType::link) {
+        return Linked::unable; // a shared blob of the official client: give the repo its own
+    }
+    if (!linked || linked->stamp != expected) {
+        return Linked::changed;
+    }
+    move(staged, to, name);
+    return Linked::yes;
+}
+
+} // namespace wharf::store

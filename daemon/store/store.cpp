@@ -1,0 +1,257 @@
+#include "daemon/store/store.hpp"
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "daemon/async/event.hpp"
+#include "daemon/async/hop.hpp"
+#include "daemon/store/blob_check.hpp"
+#include "daemon/store/catalogue.hpp"
+#include "daemon/store/copy_blob.hpp"
+#include "daemon/store/directory.hpp"
+#include "daemon/store/file_system.hpp"
+#include "daemon/store/folders.hpp"
+#include "daemon/store/layout.hpp"
+#include "daemon/store/shelf.hpp"
+#include "daemon/store/snapshot.hpp"
+#include "daemon/store/staging.hpp"
+#include "daemon/store/tree_cache.hpp"
+#include "daemon/store/tree_files.hpp"
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+// Which thread does what: the caller's keeps the file lists; `disk` alone touches catalogue and
+// shelf; the shared pool hashes, flushes, reserves, reads and writes file lists. Lambdas that are
+// handed to a pool refer to the coroutine's frame, which waits for them.
+
+namespace wharf::store {
+
+namespace {
+
+/// A file list of the largest repos has a few hundred thousand files; one takes about 200 bytes.
+constexpr std::size_t remembered_files = 500'000;
+
+constexpr auto lock_poll = std::chrono::milliseconds{100};
+
+/// Awaits work that must not be left half done, even when the task is cancelled in the meantime.
+Awaitable<> to_the_end(Awaitable<> work) {
+    co_await async::run_to_end_on(co_await asio::this_coro::executor, std::move(work));
+}
+
+std::string require_commit(const std::string& commit) {
+    if (!is_commit_id(commit)) {
+        throw Error{ErrorKind::invalid_request, "'" + commit + "' is no commit"};
+    }
+    return commit;
+}
+
+void require_blob_name(const std::string& etag) {
+    if (!is_blob_name(etag)) {
+        throw Error{ErrorKind::internal, fmt::format("'{}' is no name for a blob", etag)};
+    }
+}
+
+} // namespace
+
+struct Store::Impl {
+    Impl(StoreOptions options, async::BlockingPool& pool);
+
+    Awaitable<> publish(std::unique_ptr<PartialFile> file, std::string folder);
+    Awaitable<> finish(std::string folder, std::string commit, std::string revision);
+    Awaitable<bool> copy(std::string folder, std::string commit, Shelf::Copy copy);
+    Awaitable<bool> check(std::string folder, hub::TreeEntry entry);
+
+    StoreOptions options;
+    async::BlockingPool& pool;
+    Directory cache;
+    Staging staging;
+    std::unique_ptr<Catalogue> catalogue;
+    Shelf shelf;
+    TreeCache trees{remembered_files};
+    async::BlockingPool disk{1}; // last: its thread ends before what it uses
+};
+
+Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
+    : options{std::move(given)}, pool{blocking}, cache{prepare_cache_dir(options.cache_dir)},
+      staging{cache}, catalogue{open_catalogue(
+                          prepare_state_dir(options.state_dir, options.cache_dir) / "catalogue.db",
+                          stamp_of(cache.fd()).device)},
+      shelf{cache, staging, *catalogue} {
+    adopt(cache, *catalogue);
+    write_cachedir_tag(cache, staging);
+}
+
+Store::Store(StoreOptions options, async::BlockingPool& pool)
+    : impl_{std::make_unique<Impl>(std::move(options), pool)} {}
+
+Store::~Store() = default;
+
+Awaitable<std::optional<std::string>> Store::known_commit(hub::RepoId repo, std::string revision) {
+    const std::string folder = layout::repo_folder(repo);
+    const std::string checked = hub::parse_revision(revision).value();
+    std::optional<std::string> commit =
+        co_await impl_->disk.run([&] { return read_ref(impl_->cache, folder, checked); });
+    co_return commit;
+}
+
+Awaitable<hub::TreePtr> Store::tree(hub::RepoId repo, std::string commit) {
+    const std::string folder = layout::repo_folder(repo);
+    const std::string key = folder + "/" + require_commit(commit);
+    if (auto known = impl_->trees.find(key)) {
+        co_return known;
+    }
+    hub::TreePtr tree =
+        co_await impl_->pool.run([&] { return load_tree(impl_->cache, folder, commit); });
+    if (tree) {
+        impl_->trees.insert(key, tree);
+    }
+    co_return tree;
+}
+
+Awaitable<> Store::save_tree(hub::RepoId repo, std::string commit, hub::TreePtr tree) {
+    const std::string folder = layout::repo_folder(repo);
+    impl_->trees.insert(folder + "/" + require_commit(commit), tree);
+    co_await impl_->pool.run(
+        [&] { store_tree(impl_->cache, impl_->staging, folder, commit, *tree); });
+}
+
+Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entries wanted) {
+    const std::string folder = layout::repo_folder(repo);
+    require_commit(commit);
+    Shelf::Sorted sorted = co_await impl_->disk.run(
+        [&] { return impl_->shelf.bring_in(folder, commit, std::move(wanted)); });
+    for (const auto& copy : sorted.copies) {
+        const bool copied = co_await impl_->copy(folder, commit, copy);
+        if (!copied) {
+            sorted.missing.push_back(copy.entry);
+        }
+    }
+    co_return BroughtIn{std::move(sorted.missing), std::move(sorted.unverified)};
+}
+
+/// A file that cannot be linked may be large: the store's own thread must not copy it. False if it
+/// is not there any more.
+Awaitable<bool> Store::Impl::copy(std::string folder, std::string commit, Shelf::Copy copy) {
+    const std::optional<Stamp> stamp = co_await pool.run([&] {
+        return copy_blob(cache, staging, copy.entry.etag(), copy.from, folder, copy.stamp);
+    });
+    if (stamp) {
+        co_await disk.run([&] { shelf.place_copy(folder, commit, copy, *stamp); });
+    }
+    co_return stamp.has_value();
+}
+
+Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*/, Entries wanted) {
+    const std::string folder = layout::repo_folder(repo);
+    std::vector<bool> answers =
+        co_await impl_->disk.run([&] { return impl_->shelf.held(folder, wanted); });
+    co_return answers;
+}
+
+Awaitable<bool> Store::verify(hub::RepoId repo, hub::TreeEntry entry) {
+    const std::string folder = layout::repo_folder(repo);
+    require_blob_name(entry.etag());
+    const std::vector<std::string> candidates =
+        co_await impl_->disk.run([&] { return impl_->shelf.candidates(folder, entry.etag()); });
+    for (const auto& candidate : candidates) {
+        const bool right = co_await impl_->check(candidate, entry);
+        if (right) {
+            co_return true;
+        }
+    }
+    co_return false;
+}
+
+Awaitable<bool> Store::Impl::check(std::string folder, hub::TreeEntry entry) {
+    std::optional<BlobCheck> check = co_await pool.run([&]() -> std::optional<BlobCheck> {
+        UniqueFd file = BlobFiles{cache}.open(folder, entry.etag());
+        return file ? std::make_optional<BlobCheck>(std::move(file), entry) : std::nullopt;
+    });
+    if (!check) {
+        co_return false;
+    }
+    bool more = true;
+    while (more) {
+        more = co_await pool.run([&] { return check->read_slice(); });
+    }
+    const BlobCheck::Verdict verdict = check->verdict();
+    if (verdict == BlobCheck::Verdict::right) {
+        co_await disk.run([&] { shelf.record_verified(entry.etag(), folder, check->stamp()); });
+    } else if (verdict == BlobCheck::Verdict::wrong) {
+        log::warning("store", "removing blob {} of {}: its content is wrong", entry.etag(), folder);
+        co_await disk.run([&] { shelf.discard(entry.etag(), folder, check->stamp()); });
+    }
+    co_return verdict == BlobCheck::Verdict::right;
+}
+
+Awaitable<std::unique_ptr<PartialFile>> Store::create_partial(std::string etag,
+                                                              std::uint64_t size) {
+    require_blob_name(etag);
+    std::unique_ptr<PartialFile> file = co_await impl_->pool.run([&] {
+        auto path = impl_->staging.new_path(etag);
+        require_space(path.parent_path(), size);
+        return std::make_unique<PartialFile>(std::move(path), etag, size);
+    });
+    co_return file;
+}
+
+Awaitable<> Store::publish(std::unique_ptr<PartialFile> file, hub::RepoId repo) {
+    co_await to_the_end(impl_->publish(std::move(file), layout::repo_folder(repo)));
+}
+
+Awaitable<> Store::Impl::publish(std::unique_ptr<PartialFile> file, std::string folder) {
+    const Stamp stamp = co_await pool.run([&] { return publish_blob(cache, *file, folder); });
+    co_await disk.run([&] { shelf.record_verified(file->etag(), folder, stamp); });
+    log::debug("store", "published {} in {}", file->etag(), folder);
+}
+
+Awaitable<BlobLock> Store::lock_blob(hub::RepoId repo, std::string etag) {
+    const std::string folder = layout::repo_folder(repo);
+    require_blob_name(etag);
+    bool waiting = false;
+    while (impl_->options.lock_files) {
+        std::optional<BlobLock> lock =
+            co_await impl_->disk.run([&] { return try_lock_blob(impl_->cache, folder, etag); });
+        if (lock) {
+            co_return std::move(*lock);
+        }
+        if (!std::exchange(waiting, true)) {
+            log::info("store", "waiting for another program's lock on {} of {}", etag, folder);
+        }
+        co_await async::sleep_for(lock_poll);
+    }
+    co_return BlobLock{};
+}
+
+Awaitable<> Store::finish_snapshot(hub::RepoId repo, std::string commit, std::string revision) {
+    require_commit(commit);
+    std::string checked = hub::parse_revision(revision).value();
+    co_await to_the_end(
+        impl_->finish(layout::repo_folder(repo), std::move(commit), std::move(checked)));
+}
+
+Awaitable<> Store::Impl::finish(std::string folder, std::string commit, std::string revision) {
+    const Shelf::Pending pending =
+        co_await disk.run([&] { return shelf.begin_finish(folder, commit); });
+    co_await pool.run([&] {
+        sync_all(pending.folders);
+        if (revision != commit) {
+            try_write_ref(cache, staging, folder, revision, commit);
+        }
+    });
+    co_await disk.run([&] { shelf.end_finish(folder, commit, pending); });
+}
+
+std::filesystem::path Store::snapshot_path(const hub::RepoId& repo,
+                                           const std::string& commit) const {
+    return impl_->options.cache_dir / layout::repo_folder(repo) / layout::snapshots / commit;
+}
+
+const std::filesystem::path& Store::cache_dir() const noexcept {
+    return impl_->options.cache_dir;
+}
+
+} // namespace wharf::store

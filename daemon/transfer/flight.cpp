@@ -1,0 +1,397 @@
+// A flight's life: `run` is one task from start() to landing, failure or pause. Inside it `bring`
+// takes the official client's lock, looks whether somebody else brought the blob meanwhile, moves
+// the bytes and publishes. `move_bytes` starts workers, each taking pieces and fetching them until
+// none is left, and hashes along with them. A pause cancels the task; file, pieces and the hash so
+// far stay, and the next start() goes on from there.
+#include "daemon/transfer/flight.hpp"
+
+#include "base/log.hpp"
+#include "base/scope_exit.hpp"
+#include "base/units.hpp"
+#include "daemon/async/hop.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace wharf::transfer {
+
+namespace {
+
+/// How much is read back and hashed at once: long enough to be cheap to hand out, short enough that
+/// the frontier is followed closely and a pause is prompt.
+constexpr std::uint64_t hash_step = 8 << 20;
+constexpr std::size_t hash_buffer = 1 << 20;
+
+/// How often the hash looks whether the frontier moved while pieces are in the air.
+constexpr std::chrono::milliseconds frontier_poll{20};
+
+void hash_range(const store::PartialFile& file, BlobHasher& hasher, std::uint64_t begin,
+                std::uint64_t end) {
+    std::vector<std::byte> buffer(
+        static_cast<std::size_t>(std::min<std::uint64_t>(hash_buffer, end - begin)));
+    while (begin < end) {
+        const auto part = std::span{buffer}.first(
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - begin)));
+        file.read_at(begin, part);
+        hasher.update(part);
+        begin += part.size();
+    }
+}
+
+bool is_cancellation(const std::exception_ptr& failure) noexcept {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& error) {
+        return error.code() == asio::error::operation_aborted;
+    } catch (const Error& error) {
+        return error.kind() == ErrorKind::cancelled;
+    } catch (...) { // any other kind is a failure
+        return false;
+    }
+}
+
+/// Failures after which the bytes that are there still are worth keeping.
+bool worth_keeping(const std::exception_ptr& failure) noexcept {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
+               error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::unauthorized;
+    } catch (...) {
+        return false;
+    }
+}
+
+std::uint64_t jitter_seed(const std::string& etag) {
+    return std::hash<std::string>{}(etag) ^
+           static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+} // namespace
+
+Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
+    : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force},
+      retry_{context_.options.retry, jitter_seed(entry_.etag())} {}
+
+std::list<hub::FileSource>::iterator Flight::add(hub::FileSource source) {
+    return askers_.insert(askers_.end(), std::move(source));
+}
+
+void Flight::leave(std::list<hub::FileSource>::iterator place) {
+    last_repo_ = place->repo;
+    if (place == askers_.begin()) {
+        location_.reset(); // it was signed for that asker
+    }
+    askers_.erase(place);
+    if (askers_.empty()) {
+        cancel();
+    }
+}
+
+void Flight::start() {
+    state_ = State::running;
+    failure_ = nullptr;
+    retry_ = Retry{context_.options.retry, jitter_seed(entry_.etag())};
+    ++owner_.running_;
+    task_ = std::make_unique<async::TaskGroup>(context_.executor);
+    task_->spawn("flight " + entry_.etag(), run(shared_from_this()));
+}
+
+void Flight::cancel() {
+    if (state_ == State::running) {
+        task_->cancel();
+    }
+}
+
+std::uint64_t Flight::done() const noexcept {
+    if (state_ == State::landed) {
+        return entry_.size;
+    }
+    return pieces_ ? pieces_->present() : 0;
+}
+
+void Flight::inherit(Flight& ended) noexcept {
+    file_ = std::move(ended.file_);
+    pieces_ = std::move(ended.pieces_);
+    hasher_ = std::move(ended.hasher_);
+    hashed_ = ended.hashed_;
+    most_present_ = ended.most_present_;
+    paused_since_ = std::chrono::steady_clock::now();
+}
+
+Awaitable<> Flight::landed() {
+    const auto self = shared_from_this();
+    while (state_ != State::landed && state_ != State::failed) {
+        co_await changed_.wait();
+    }
+    if (failure_) {
+        std::rethrow_exception(failure_);
+    }
+}
+
+Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
+    std::exception_ptr failure;
+    try {
+        co_await bring();
+    } catch (...) { // sorted out by end()
+        failure = std::current_exception();
+    }
+    self->end(failure);
+}
+
+/// Requires: called by the task itself, as its last act.
+void Flight::end(std::exception_ptr failure) {
+    --owner_.running_;
+    const bool paused = failure && is_cancellation(failure);
+    if (paused && !askers_.empty() && !owner_.stopping_) {
+        start(); // somebody came while we were stopping for want of askers
+        return;
+    }
+    paused_since_ = std::chrono::steady_clock::now();
+    if (paused) {
+        state_ = State::paused;
+        log::info("transfer", "{} paused at {} of {}", entry_.etag(), done(), entry_.size);
+    } else {
+        state_ = failure ? State::failed : State::landed;
+        failure_ = failure;
+        const auto place = owner_.flights_.find(entry_.etag());
+        if (place != owner_.flights_.end() && place->second.get() == this) {
+            if (failure && file_ && worth_keeping(failure)) {
+                place->second = owner_.successor(*this);
+            } else {
+                owner_.flights_.erase(place);
+            }
+        }
+    }
+    changed_.notify_all();
+    owner_.changed_.notify_all();
+}
+
+Awaitable<> Flight::bring() {
+    const auto lock = co_await context_.store.lock_blob(askers_.front().repo, entry_.etag());
+    if (!force_) {
+        const bool there = co_await already_there();
+        if (there) {
+            co_return;
+        }
+    }
+    for (bool second_try = false;; second_try = true) {
+        if (!file_) {
+            file_ = co_await context_.store.create_partial(entry_.etag(), entry_.size);
+            start_over(context_.options.piece_size);
+        }
+        co_await move_bytes();
+        const std::string digest = hasher_->finish();
+        if (digest == entry_.etag()) {
+            break;
+        }
+        log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
+                     askers_.empty() ? "?" : askers_.front().repo.name, digest, entry_.etag(),
+                     second_try ? "" : "; fetching it again");
+        file_.reset();
+        location_.reset();
+        if (second_try) {
+            throw Error{ErrorKind::integrity,
+                        fmt::format("the bytes of {} do not have the hash that the Hub lists "
+                                    "(fetched twice)",
+                                    entry_.path),
+                        "nothing was stored; a proxy or mirror on the way may damage files"};
+        }
+    }
+    const hub::RepoId repo = askers_.empty() ? last_repo_ : askers_.front().repo;
+    // Everything is there and right: a pause that comes now comes too late.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await context_.store.publish(std::move(file_), repo);
+    log::info("transfer", "{} arrived: {} of {}, {}", entry_.etag(), entry_.path, repo.name,
+              format_size(entry_.size));
+}
+
+Awaitable<bool> Flight::already_there() {
+    const hub::FileSource source = askers_.front();
+    store::Entries wanted{entry_};
+    const store::BroughtIn left =
+        co_await context_.store.bring_in(source.repo, source.commit, std::move(wanted));
+    if (!left.unverified.empty()) {
+        const bool right = co_await context_.store.verify(source.repo, entry_);
+        co_return right;
+    }
+    co_return left.missing.empty();
+}
+
+void Flight::start_over(std::uint64_t piece_size) {
+    pieces_.emplace(entry_.size, std::max<std::uint64_t>(piece_size, 1));
+    hasher_.emplace(entry_.etag(), entry_.size);
+    hashed_ = 0;
+    most_present_ = 0;
+}
+
+Awaitable<> Flight::move_bytes() {
+    for (;;) {
+        trouble_ = nullptr;
+        ranges_ignored_ = false;
+        async::TaskGroup workers{context_.executor};
+        const auto count = std::min(context_.options.max_connections_per_file, pieces_->count());
+        for (std::size_t i = 0; i < count; ++i) {
+            workers.spawn("pieces of " + entry_.etag(), work());
+        }
+        std::exception_ptr failure;
+        try {
+            co_await hash_along();
+        } catch (...) { // rethrown when the workers, who use this frame's flight, are gone
+            failure = std::current_exception();
+        }
+        workers.cancel();
+        if (failure) {
+            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        }
+        co_await workers.join();
+        if (failure) {
+            std::rethrow_exception(failure);
+        }
+        if (!ranges_ignored_) {
+            co_return;
+        }
+        log::info("transfer", "the server ignores ranges: fetching {} in one go", entry_.etag());
+        start_over(entry_.size);
+    }
+}
+
+Awaitable<> Flight::hash_along() {
+    while (hashed_ < entry_.size) {
+        if (trouble_) {
+            std::rethrow_exception(trouble_);
+        }
+        if (ranges_ignored_) {
+            co_return;
+        }
+        const auto frontier = pieces_->frontier();
+        if (frontier > hashed_ && (frontier - hashed_ >= hash_buffer || frontier == entry_.size)) {
+            const auto end = std::min(frontier, hashed_ + hash_step);
+            co_await context_.pool.run([this, end] { hash_range(*file_, *hasher_, hashed_, end); });
+            hashed_ = end;
+        } else {
+            co_await changed_.wait_for(frontier_poll);
+        }
+    }
+}
+
+/// Takes pieces and fetches them until none is left or one cannot be had.
+Awaitable<> Flight::work() {
+    try {
+        while (Piece* piece = pieces_->take()) {
+            const ScopeExit give_back{[this, piece] { pieces_->give_back(*piece); }};
+            while (!piece->complete() && !ranges_ignored_) {
+                co_await fetch_one(*piece);
+            }
+            changed_.notify_all(); // the frontier may have moved far
+        }
+    } catch (const Error&) {
+        trouble_ = std::current_exception();
+        changed_.notify_all();
+    }
+}
+
+/// One try at what a piece lacks, and the wait after a failed one.
+Awaitable<> Flight::fetch_one(Piece& piece) {
+    // One asks the Hub where the bytes are; the others wait for what it hears.
+    while (!location_ && locating_) {
+        co_await changed_.wait();
+    }
+    if (askers_.empty()) {
+        throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
+    }
+    const bool locates = !location_;
+    locating_ = locating_ || locates;
+    const ScopeExit located{[this, locates] {
+        if (locates) {
+            locating_ = false;
+            changed_.notify_all();
+        }
+    }};
+    const auto used = location_;
+    std::optional<Error> failed = co_await try_order(order_for(piece));
+    if (const auto present = pieces_->present(); present > most_present_) {
+        most_present_ = present;
+        retry_.progress();
+    }
+    if (failed) {
+        co_await recover(std::move(*failed), used);
+    }
+}
+
+PieceOrder Flight::order_for(Piece& piece) {
+    return {.source = askers_.front(),
+            .etag = entry_.etag(),
+            .size = entry_.size,
+            .location = location_,
+            .file = file_.get(),
+            .piece = &piece,
+            .whole_file = pieces_->count() == 1,
+            .located = location_listener()};
+}
+
+/// Waits for a connection's place and the host's patience, then lets a lane carry out the order.
+/// The error that ended it, if one did.
+Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
+    const std::string host = order.location ? order.location->authority() : owner_.endpoint_host();
+    const hub::Token token = order.source.token;
+    const auto overall = co_await owner_.all_connections_.acquire();
+    const auto per_host = co_await owner_.host_limit(host).acquire();
+    co_await context_.gate.pass(host, token, note_);
+    auto& lane = context_.lanes.pick();
+    ++lane.busy;
+    const ScopeExit idle{[&lane] { --lane.busy; }};
+    try {
+        const PieceOutcome outcome =
+            co_await async::run_on(lane.executor, fetch_piece(lane.hub, std::move(order)));
+        ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
+    } catch (const Error& error) {
+        context_.gate.learn(host, token, error);
+        co_return error;
+    }
+    co_return std::nullopt;
+}
+
+/// Brings the news of a lane to the control thread, and to this flight if it still is the asker's
+/// whose token the location was signed for.
+std::function<void(const net::Url&)> Flight::location_listener() {
+    return [executor = context_.executor, flight = weak_from_this(),
+            token = askers_.front().token](const net::Url& location) {
+        asio::post(executor, [flight, token, location] {
+            const auto self = flight.lock();
+            if (self && !self->askers_.empty() && self->askers_.front().token == token) {
+                self->location_ = location;
+                self->changed_.notify_all();
+            }
+        });
+    };
+}
+
+/// Waits before the next try, or throws the error because there shall be none. `used`: the
+/// location that the failed try went to.
+Awaitable<> Flight::recover(Error error, std::optional<net::Url> used) {
+    if (used) {
+        if (location_ && location_->to_string() == used->to_string()) {
+            location_.reset();
+        }
+        if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
+            co_return; // most likely the signature expired: ask the Hub anew, at once
+        }
+    }
+    const auto delay = retry_.next(error);
+    if (!delay) {
+        throw error.with_context(fmt::format("fetching {}", entry_.path));
+    }
+    log::warning("transfer", "{}: {}; trying again in {} ms", entry_.path, error.message(),
+                 delay->count());
+    note_->reason = fmt::format("{}; trying again", error.message());
+    const ScopeExit healed{[this] { note_->reason.clear(); }};
+    co_await async::sleep_for(*delay);
+}
+
+} // namespace wharf::transfer

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "daemon/async/io_threads.hpp"
+#include "daemon/hub/hub_client.hpp"
+#include "daemon/net/http_client.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace wharf::transfer {
+
+/// The I/O threads with what each needs to move bytes: a connection pool and the Hub's protocol
+/// over it. Choosing a lane is for the control thread; using one is for its own thread.
+class Lanes {
+  public:
+    struct Lane {
+        Lane(Executor e, const net::HttpOptions& options, const net::Url& endpoint)
+            : executor{std::move(e)}, http{executor, options}, hub{http, endpoint} {}
+
+        Executor executor;
+        net::HttpClient http;
+        hub::HubClient hub;
+        std::size_t busy = 0; ///< pieces being fetched; control thread only
+    };
+
+    Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint);
+
+    /// Closes the connections on their own threads.
+    ~Lanes();
+
+    /// The lane with the least to do.
+    Lane& pick() noexcept;
+
+    std::uint64_t bytes_received() const noexcept;
+
+  private:
+    std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+} // namespace wharf::transfer

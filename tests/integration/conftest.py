@@ -1,0 +1,34 @@
+"""Fixtures shared by the integration tests. Anything longer belongs into tests/support."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.hub import TestHub
+
+
+@pytest.fixture(scope="session")
+def session_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestHub]:
+    """One test Hub for the whole run; tests make the repositories they need on it."""
+    with TestHub(directory=tmp_path_factory.mktemp("hub")) as hub:
+        hub.admin.add_user("alice", token="hf_alice", fullname="Alice", orgs=["wonderland"])
+        hub.admin.add_user("bob", token="hf_bob")
+        yield hub
+
+
+@pytest.fixture
+def hub(session_hub: TestHub) -> Iterator[TestHub]:
+    """The session's Hub without faults, limits or log entries of other tests."""
+    settings = session_hub.admin.configure()
+    session_hub.reset()
+    yield session_hub
+    leaks = session_hub.log.leaks()
+    session_hub.reset()
+    session_hub.admin.configure(**settings)
+    assert not leaks, "credentials were sent to the CDN"

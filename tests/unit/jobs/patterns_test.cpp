@@ -1,0 +1,110 @@
+#include "daemon/jobs/patterns.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using wharf::jobs::Filter;
+using wharf::jobs::matches;
+
+TEST_CASE("patterns match as Python's fnmatchcase does") {
+    struct Case {
+        const char* pattern;
+        const char* path;
+        bool expected;
+    };
+    // Each row was compared with python3 -c 'from fnmatch import fnmatchcase; …'.
+    const std::vector<Case> cases{
+        {"*", "a/b.json", true},
+        {"*.json", "a/b.json", true}, // "*" crosses "/"
+        {"*.json", "a/b.jsonl", false},
+        {"**/*.json", "x.json", false},
+        {"**/*.json", "a/x.json", true},
+        {"config.json", "a/config.json", false},
+        {"A*", "abc", false},
+        {"?.bin", "a.bin", true},
+        {"?.bin", "ab.bin", false},
+        {"?.bin", "\xC3\xA9.bin", true}, // one character of two bytes
+        {"model-[0-9].bin", "model-7.bin", true},
+        {"model-[!0-9].bin", "model-7.bin", false},
+        {"model-[!0-9].bin", "model-x.bin", true},
+        {"[]]x", "]x", true},
+        {"[!]]x", "ax", true},
+        {"[!]]x", "]x", false},
+        {"[^a]", "^", true}, // "^" is no negation
+        {"[^a]", "b", false},
+        {"[a-]", "-", true},
+        {"a[b", "a[b", true}, // never closed: itself
+        {"a[[]b", "a[b", true},
+        {"\\*", "\\x", true}, // no escapes
+        {".*", "a/.git", false},
+        {"", "", true},
+        {"", "a", false},
+        {"*a*b*c", "xxaxxbxxc", true},
+        {"*a*b*c", "xxaxxbxx", false},
+        {"a*", "a", true},
+        {"a**", "a", true},
+        {"[\xC3\xA0-\xC3\xBF]", "\xC3\xA9", true}, // a range beyond ASCII
+    };
+    for (const auto& each : cases) {
+        CAPTURE(each.pattern);
+        CAPTURE(each.path);
+        CHECK(matches(each.pattern, each.path) == each.expected);
+    }
+}
+
+TEST_CASE("a pattern made to explode does not") {
+    const std::string path(2000, 'a');
+    std::string pattern;
+    for (int i = 0; i < 100; ++i) {
+        pattern += "*a";
+    }
+    CHECK(matches(pattern, path));
+    CHECK_FALSE(matches(pattern + "b", path));
+}
+
+namespace {
+
+wharf::hub::Tree tree_of(std::vector<std::string> paths) {
+    wharf::hub::Tree tree;
+    for (auto& path : paths) {
+        tree.files.push_back({.path = std::move(path),
+                              .size = 1,
+                              .blob_id = std::string(40, 'a'),
+                              .lfs_sha256 = {},
+                              .xet_hash = {}});
+    }
+    return tree;
+}
+
+std::vector<std::string> selected(const Filter& filter) {
+    const auto tree = tree_of({"README.md", "config.json", "onnx/model.onnx", "onnx/q/m.onnx"});
+    std::vector<std::string> paths;
+    for (const auto& entry : wharf::jobs::select(tree, filter).value()) {
+        paths.push_back(entry.path);
+    }
+    return paths;
+}
+
+} // namespace
+
+TEST_CASE("files are selected by name or by patterns") {
+    using Paths = std::vector<std::string>;
+    CHECK(selected({}).size() == 4);
+    CHECK(selected({.files = {}, .include = {"onnx/"}, .exclude = {}}) ==
+          Paths{"onnx/model.onnx", "onnx/q/m.onnx"});
+    CHECK(selected({.files = {}, .include = {"onnx"}, .exclude = {}}).empty());
+    CHECK(selected({.files = {}, .include = {"*.json", "*.md"}, .exclude = {"README*"}}) ==
+          Paths{"config.json"});
+    CHECK(selected({.files = {}, .include = {}, .exclude = {"onnx/q/"}}) ==
+          Paths{"README.md", "config.json", "onnx/model.onnx"});
+    // Named files come in the order of their naming, once, whatever the patterns say.
+    CHECK(selected({.files = {"onnx/model.onnx", "README.md", "onnx/model.onnx"},
+                    .include = {"*.json"},
+                    .exclude = {"*"}}) == Paths{"onnx/model.onnx", "README.md"});
+    const auto missing =
+        wharf::jobs::select(tree_of({"a"}), Filter{.files = {"b"}, .include = {}, .exclude = {}});
+    REQUIRE(missing.has_error());
+    CHECK(missing.error().kind() == wharf::ErrorKind::file_not_found);
+}

@@ -1,0 +1,78 @@
+#include "daemon/transfer/retry.hpp"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+
+using namespace std::chrono_literals;
+using wharf::Error;
+using wharf::ErrorKind;
+using wharf::transfer::Retry;
+using wharf::transfer::RetryPolicy;
+
+namespace {
+
+constexpr RetryPolicy policy{
+    .max_failures = 4, .initial = 400ms, .ceiling = 1000ms, .longest_asked = 60s};
+
+} // namespace
+
+TEST_CASE("delays grow, are jittered within one half, and end") {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        Retry retry{policy, seed};
+        const Error error{ErrorKind::network, "reset"};
+        for (const auto base : {400ms, 800ms, 1000ms}) {
+            const auto delay = retry.next(error);
+            REQUIRE(delay);
+            CHECK(*delay >= base / 2);
+            CHECK(*delay <= base);
+        }
+        CHECK_FALSE(retry.next(error));
+    }
+}
+
+TEST_CASE("progress forgives earlier failures") {
+    Retry retry{policy, 1};
+    const Error error{ErrorKind::unavailable, "503"};
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(retry.next(error));
+        REQUIRE(retry.next(error));
+        retry.progress();
+    }
+}
+
+TEST_CASE("a wait that the peer named is kept, and costs no tries") {
+    Retry retry{policy, 1};
+    Error limited{ErrorKind::rate_limited, "429"};
+    limited.set_retry_after(30s);
+    for (int i = 0; i < 20; ++i) {
+        const auto delay = retry.next(limited);
+        REQUIRE(delay);
+        CHECK(*delay >= 30s);
+    }
+    Error busy{ErrorKind::unavailable, "503"};
+    busy.set_retry_after(5s);
+    CHECK(retry.next(busy) >= 5s);
+    Error long_wait{ErrorKind::rate_limited, "429"};
+    long_wait.set_retry_after(61s);
+    CHECK_FALSE(retry.next(long_wait));
+    // Without a time to wait for, a 429 counts like any failure.
+    Retry blind{policy, 1};
+    const Error vague{ErrorKind::rate_limited, "429"};
+    CHECK(blind.next(vague));
+    CHECK(blind.next(vague));
+    CHECK(blind.next(vague));
+    CHECK_FALSE(blind.next(vague));
+}
+
+TEST_CASE("what will not heal is not tried again") {
+    for (const auto kind :
+         {ErrorKind::invalid_request, ErrorKind::repo_not_found, ErrorKind::revision_not_found,
+          ErrorKind::file_not_found, ErrorKind::unauthorized, ErrorKind::gated,
+          ErrorKind::forbidden, ErrorKind::integrity, ErrorKind::no_space, ErrorKind::storage,
+          ErrorKind::cancelled, ErrorKind::internal}) {
+        Retry retry{policy, 1};
+        CAPTURE(wharf::name(kind));
+        CHECK_FALSE(retry.next(Error{kind, "no"}));
+    }
+}
