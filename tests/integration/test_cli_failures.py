@@ -6,13 +6,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support.fake_daemon import CLOSE, Error, Pause, failure
 from tests.support.wharf_command import (

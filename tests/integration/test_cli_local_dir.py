@@ -7,15 +7,13 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
+from tests.support.client_venvs import ensure
 from tests.support.fake_daemon import Descriptor, Pause, failure
 from tests.support.wharf_command import COMMIT, REPO, FakeRepo, Wharf, etag_of, result
 
@@ -375,14 +373,13 @@ if whole == "whole":
 @pytest.mark.parametrize("client", ["2", "1", "0.36"])
 @pytest.mark.parametrize("with_tree", [True, False])
 def test_the_official_client_finds_all_in_order(wharf, repo, local, with_tree, client):
-    venvs = pytest.importorskip("tests.support.client_venvs")
     if with_tree:
         repo.write_tree()
     assert wharf.run("download", REPO, "--local-dir", "local").code == 0
     before = {p: p.lstat().st_ino for p in local.rglob("*") if p.is_file()}
     whole = with_tree or client != "1"  # that one asks for a missing listing even offline
     done = subprocess.run(
-        [venvs.ensure(client), "-c", OFFICIAL, local, COMMIT, "whole" if whole else "file"],
+        [ensure(client), "-c", OFFICIAL, local, COMMIT, "whole" if whole else "file"],
         env=wharf.environment | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,

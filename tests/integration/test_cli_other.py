@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support.fake_daemon import failure
 from tests.support.wharf_command import COMMIT, Wharf

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import signal
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support.fake_daemon import Pause, failure
 from tests.support.screen import Terminal

@@ -16,8 +16,11 @@ COMMIT = "1234567890abcdef1234567890abcdef12345678"
 REPO = "org/model"
 
 
+BUILD = ROOT / (os.environ.get("WHARF_BUILD") or os.environ.get("WHARF_BUILD_DIR") or "build")
+
+
 def binary() -> str:
-    return str(ROOT / os.environ.get("WHARF_BUILD", "build") / "wharf")
+    return str(BUILD / "wharf")
 
 
 @dataclass
