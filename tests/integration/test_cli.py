@@ -154,10 +154,11 @@ class TestDownload:
         lines = wharf.run("download", REPO).err.splitlines()
         assert lines[-1].startswith("4 files, 4.0 MB, 1.0 MB of it fetched in ")
 
-    def test_no_summary_before_there_is_a_listing(self, wharf):
+    def test_nothing_is_said_before_there_is_a_listing(self, wharf):
         queued = progress(state="queued", files_total=0, bytes_done=0, bytes_total=0)
-        answers(wharf, queued, result(SNAPSHOT))
-        assert len(wharf.run("download", REPO).err.splitlines()) == 1
+        running = progress(files_done=0, files_total=0, bytes_done=0, bytes_total=0)
+        answers(wharf, {"job": 1}, queued, running, result(SNAPSHOT))
+        assert wharf.run("download", REPO).err == ""
 
     def test_no_progress_when_it_is_disabled(self, wharf):
         answers(wharf, progress(), result(SNAPSHOT))

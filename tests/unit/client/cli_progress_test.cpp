@@ -116,7 +116,14 @@ TEST_CASE("colours only where they are wanted") {
 TEST_CASE("before the listing there is only a state") {
     Progress progress;
     progress.state = "queued";
-    CHECK(render_bars(progress, 0, plain(79))[0].starts_with("queued "));
+    CHECK(render_bars(progress, 0, plain(79))[0] == "queued");
+    CHECK(render_plain(progress, 0) == "queued");
+    progress.state = "running";
+    CHECK(render_bars(progress, 0, plain(79))[0] == "asking what there is");
+    progress.state = "waiting";
+    progress.reason = "the Hub asked to wait 12 s";
+    CHECK(render_plain(progress, 0) == "waiting: the Hub asked to wait 12 s");
+    CHECK(render_bars(progress, 0, plain(79)).size() == 2);
 }
 
 TEST_CASE("more than all is all") {
