@@ -8,11 +8,11 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/async/hop.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
@@ -298,52 +298,87 @@ Awaitable<> Flight::work() {
 
 /// One try at what a piece lacks, and the wait after a failed one.
 Awaitable<> Flight::fetch_one(Piece& piece) {
+    // One asks the Hub where the bytes are; the others wait for what it hears.
+    while (!location_ && locating_) {
+        co_await changed_.wait();
+    }
     if (askers_.empty()) {
         throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
     }
-    PieceOrder order{.source = askers_.front(),
-                     .etag = entry_.etag(),
-                     .size = entry_.size,
-                     .location = location_,
-                     .file = file_.get(),
-                     .piece = &piece,
-                     .whole_file = pieces_->count() == 1};
-    const bool had_location = order.location.has_value();
-    const std::string host = had_location ? order.location->authority() : owner_.endpoint_host();
-    const auto askers_before = askers_.front().token;
-    std::optional<Error> failed;
-    {
-        const auto overall = co_await owner_.all_connections_.acquire();
-        const auto per_host = co_await owner_.host_limit(host).acquire();
-        co_await context_.gate.pass(host, order.source.token, note_);
-        auto& lane = context_.lanes.pick();
-        ++lane.busy;
-        const ScopeExit idle{[&lane] { --lane.busy; }};
-        try {
-            PieceOutcome outcome = co_await asio::co_spawn(
-                lane.executor, fetch_piece(lane.hub, order), asio::use_awaitable);
-            ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
-            if (!askers_.empty() && askers_.front().token == askers_before) {
-                location_ = std::move(outcome.location);
-            }
-        } catch (const Error& error) {
-            failed = error;
-            context_.gate.learn(host, order.source.token, error);
+    const bool locates = !location_;
+    locating_ = locating_ || locates;
+    const ScopeExit located{[this, locates] {
+        if (locates) {
+            locating_ = false;
+            changed_.notify_all();
         }
-    }
+    }};
+    const auto used = location_;
+    std::optional<Error> failed = co_await try_order(order_for(piece));
     if (const auto present = pieces_->present(); present > most_present_) {
         most_present_ = present;
         retry_.progress();
     }
     if (failed) {
-        co_await recover(std::move(*failed), had_location);
+        co_await recover(std::move(*failed), used);
     }
 }
 
-/// Waits before the next try, or throws the error because there shall be none.
-Awaitable<> Flight::recover(Error error, bool had_location) {
-    if (had_location) {
-        location_.reset();
+PieceOrder Flight::order_for(Piece& piece) {
+    return {.source = askers_.front(),
+            .etag = entry_.etag(),
+            .size = entry_.size,
+            .location = location_,
+            .file = file_.get(),
+            .piece = &piece,
+            .whole_file = pieces_->count() == 1,
+            .located = location_listener()};
+}
+
+/// Waits for a connection's place and the host's patience, then lets a lane carry out the order.
+/// The error that ended it, if one did.
+Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
+    const std::string host = order.location ? order.location->authority() : owner_.endpoint_host();
+    const hub::Token token = order.source.token;
+    const auto overall = co_await owner_.all_connections_.acquire();
+    const auto per_host = co_await owner_.host_limit(host).acquire();
+    co_await context_.gate.pass(host, token, note_);
+    auto& lane = context_.lanes.pick();
+    ++lane.busy;
+    const ScopeExit idle{[&lane] { --lane.busy; }};
+    try {
+        const PieceOutcome outcome =
+            co_await async::run_on(lane.executor, fetch_piece(lane.hub, std::move(order)));
+        ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
+    } catch (const Error& error) {
+        context_.gate.learn(host, token, error);
+        co_return error;
+    }
+    co_return std::nullopt;
+}
+
+/// Brings the news of a lane to the control thread, and to this flight if it still is the asker's
+/// whose token the location was signed for.
+std::function<void(const net::Url&)> Flight::location_listener() {
+    return [executor = context_.executor, flight = weak_from_this(),
+            token = askers_.front().token](const net::Url& location) {
+        asio::post(executor, [flight, token, location] {
+            const auto self = flight.lock();
+            if (self && !self->askers_.empty() && self->askers_.front().token == token) {
+                self->location_ = location;
+                self->changed_.notify_all();
+            }
+        });
+    };
+}
+
+/// Waits before the next try, or throws the error because there shall be none. `used`: the
+/// location that the failed try went to.
+Awaitable<> Flight::recover(Error error, std::optional<net::Url> used) {
+    if (used) {
+        if (location_ && location_->to_string() == used->to_string()) {
+            location_.reset();
+        }
         if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
         }

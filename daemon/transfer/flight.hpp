@@ -49,7 +49,10 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> hash_along();
     Awaitable<> work();
     Awaitable<> fetch_one(Piece& piece);
-    Awaitable<> recover(Error error, bool had_location);
+    std::function<void(const net::Url&)> location_listener();
+    PieceOrder order_for(Piece& piece);
+    Awaitable<std::optional<Error>> try_order(PieceOrder order);
+    Awaitable<> recover(Error error, std::optional<net::Url> used);
     void start_over(std::uint64_t piece_size);
     void end(std::exception_ptr failure);
 
@@ -70,9 +73,10 @@ class Flight : public std::enable_shared_from_this<Flight> {
     std::optional<PieceMap> pieces_;
     std::optional<BlobHasher> hasher_;
     std::uint64_t hashed_ = 0;
-    std::uint64_t most_present_ = 0; ///< what counts as progress: more than ever before
-    std::optional<net::Url> location_;
-    std::exception_ptr trouble_; ///< what a worker could not recover from
+    std::uint64_t most_present_ = 0;   ///< what counts as progress: more than ever before
+    std::optional<net::Url> location_; ///< where the bytes are, by an answer of the Hub
+    bool locating_ = false;            ///< somebody asks the Hub for the location
+    std::exception_ptr trouble_;       ///< what a worker could not recover from
     bool ranges_ignored_ = false;
     Retry retry_;
 };
