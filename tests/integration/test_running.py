@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import shutil
 import signal
 import socket
@@ -29,7 +31,7 @@ from tests.support.scenes import (
 @pytest.fixture
 def repo(request: pytest.FixtureRequest, hub: TestHub) -> str:
     """A model whose contents no other test has."""
-    name = f"running/{request.node.originalname.removeprefix('test_')}"
+    name = "running/" + re.sub(r"\W+", "-", request.node.name.removeprefix("test_").strip("]"))
     files = {**MIXED_FILES, "model.safetensors": {"random": 300_000, "seed": name}}
     hub.admin.create_repo(name, files=files)
     return name
@@ -162,14 +164,15 @@ def test_ends_in_order(stopped: Daemon, repo: str, number: signal.Signals) -> No
 
 
 def test_ends_within_the_grace(stopped: Daemon, hub: TestHub, repo: str) -> None:
-    stopped.settings["daemon"]["shutdown_grace"] = "200ms"
+    stopped.settings["daemon"]["shutdown_grace"] = "1s"
     hub.faults.add("stall", after=1000, seconds=60, match={"server": "cdn"}, times=None)
     with stopped as daemon:
         client = daemon.start_wharf("download", repo)
         hub.log.wait(server="cdn")
         assert daemon.stop(timeout=10) == 0
         _, error = client.communicate(timeout=20)
-        assert client.returncode == 8, error
+        assert client.returncode == 1
+        assert "the daemon stopped before" in error
         hub.faults.clear()
         daemon.start()
         check_snapshot(hub, repo, daemon.download(repo))
@@ -212,7 +215,7 @@ def test_reload(stopped: Daemon, hub: TestHub, repo: str) -> None:
         reload(daemon, "the configuration stays as it was")
         assert f"{daemon.config}:" in daemon.log and "log_levle" in daemon.log
         daemon.download(repo)
-        assert questions(hub, since=before, path_matches=repo) == 0, "half of it was taken over"
+        assert hub.log.count(since=before, path_matches=repo) == 0, "half of it was taken over"
 
         daemon.config.unlink()
         lines = daemon.log.count("the configuration stays as it was")
@@ -460,15 +463,16 @@ def test_output_fits_the_locale(stopped: Daemon, hub: TestHub, locale: str) -> N
         os.close(end)
         hub.faults.wait(rule, 1)
         shown = b""
-        while b"w" not in shown.replace(b"wharf", b"") and b"%" not in shown:
+        while not re.search("[━─]|##|--", shown.decode(errors="ignore")):
+            assert select.select([terminal], [], [], 20)[0], shown
             shown += os.read(terminal, 4096)
         hub.faults.clear()
         out, _ = client.communicate(timeout=20)
         os.close(terminal)
         assert client.returncode == 0
         assert out.decode().strip().endswith(hub.state.get("model", repo).head.id)
-        bars = shown.decode()
-        assert ("\u2501" in bars or "\u2500" in bars) == (locale == "C.UTF-8"), bars
+        drawn = shown.replace("größe".encode(), b"")  # names are printed as they are
+        assert drawn.isascii() == (locale == "C"), shown
         named = daemon.wharf("download", repo, "größe.safetensors", LC_ALL=locale)
         assert Path(named.stdout.strip()).name == "größe.safetensors"
         for words in (["status"], ["jobs", "ls", "--all"], ["--help"]):
