@@ -86,6 +86,11 @@ class Directory {
     std::string path_;
 };
 
+/// Keeps another daemon from using the folder as long as it is held open here. Throws a storage
+/// Error that names `what` and the configuration `key` if one does already. Where folders cannot be
+/// locked that is only logged.
+void claim(const Directory& folder, std::string_view what, std::string_view key);
+
 /// Flushes each of the folders; those that are gone are passed over.
 void sync_all(const Unsynced& folders);
 

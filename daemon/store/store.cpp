@@ -54,6 +54,13 @@ void require_blob_name(const std::string& etag) {
     }
 }
 
+/// Two daemons, each with a cache of its own, would forget each other's blobs.
+Directory claim_state_dir(StoreOptions& options) {
+    Directory folder{prepare_state_dir(options.state_dir, options.cache_dir)};
+    claim(folder, fmt::format("the state folder {}", folder.path()), "daemon.state_dir");
+    return folder;
+}
+
 } // namespace
 
 struct Store::Impl {
@@ -68,6 +75,7 @@ struct Store::Impl {
     async::BlockingPool& pool;
     Directory cache;
     Staging staging;
+    Directory state; ///< held against other daemons
     std::unique_ptr<Catalogue> catalogue;
     Shelf shelf;
     TreeCache trees{remembered_files};
@@ -76,9 +84,8 @@ struct Store::Impl {
 
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
     : options{std::move(given)}, pool{blocking}, cache{prepare_cache_dir(options.cache_dir)},
-      staging{cache}, catalogue{open_catalogue(
-                          prepare_state_dir(options.state_dir, options.cache_dir) / "catalogue.db",
-                          stamp_of(cache.fd()).device)},
+      staging{cache}, state{claim_state_dir(options)},
+      catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
       shelf{cache, staging, *catalogue} {
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
