@@ -280,17 +280,22 @@ Awaitable<> Flight::hash_along() {
     }
 }
 
-/// Takes pieces and fetches them until none is left or one cannot be had.
+/// Takes pieces and fetches them until none is left, one cannot be had, or pieces turn out to be
+/// the wrong way.
 Awaitable<> Flight::work() {
     try {
-        while (Piece* piece = pieces_->take()) {
+        while (!ranges_ignored_) {
+            Piece* piece = pieces_->take();
+            if (piece == nullptr) {
+                co_return;
+            }
             const ScopeExit give_back{[this, piece] { pieces_->give_back(*piece); }};
             while (!piece->complete() && !ranges_ignored_) {
                 co_await fetch_one(*piece);
             }
             changed_.notify_all(); // the frontier may have moved far
         }
-    } catch (const Error&) {
+    } catch (...) { // rethrown by hash_along(), which would wait for us for ever
         trouble_ = std::current_exception();
         changed_.notify_all();
     }
