@@ -353,9 +353,15 @@ Awaitable<> Flight::recover(Error error, bool had_location) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
         }
     }
-    const auto delay = retry_.next(error);
+    // An outage hits all connections of the file: that is one failure, not one for each.
+    const auto now = std::chrono::steady_clock::now();
+    const bool counted = now < retry_at_;
+    const auto delay = retry_.next(error, counted);
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
+    }
+    if (!counted) {
+        retry_at_ = now + *delay;
     }
     log::warning("transfer", "{}: {}; trying again in {} ms", entry_.path, error.message(),
                  delay->count());

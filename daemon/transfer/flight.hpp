@@ -75,6 +75,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     std::exception_ptr trouble_; ///< what a worker could not recover from
     bool ranges_ignored_ = false;
     Retry retry_;
+    std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
 };
 
 } // namespace wharf::transfer
