@@ -67,6 +67,13 @@ bool worth_keeping(const std::exception_ptr& failure) noexcept {
     }
 }
 
+/// Errors that say who may have the file, and nothing about the file.
+bool is_about_asker(ErrorKind kind) noexcept {
+    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
+           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+}
+
 std::uint64_t jitter_seed(const std::string& etag) {
     return std::hash<std::string>{}(etag) ^
            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -78,13 +85,13 @@ Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
     : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force},
       retry_{context_.options.retry, jitter_seed(entry_.etag())} {}
 
-std::list<hub::FileSource>::iterator Flight::add(hub::FileSource source) {
-    return askers_.insert(askers_.end(), std::move(source));
+Place Flight::add(hub::FileSource source) {
+    return askers_.insert(askers_.end(), Asker{std::move(source), nullptr});
 }
 
-void Flight::leave(std::list<hub::FileSource>::iterator place) {
-    last_repo_ = place->repo;
-    if (place == askers_.begin()) {
+void Flight::leave(Place place) {
+    last_repo_ = place->source.repo;
+    if (lead() == &place->source) {
         location_.reset(); // it was signed for that asker
     }
     askers_.erase(place);
@@ -124,14 +131,48 @@ void Flight::inherit(Flight& ended) noexcept {
     paused_since_ = std::chrono::steady_clock::now();
 }
 
-Awaitable<> Flight::landed() {
+Awaitable<> Flight::landed(Place place) {
     const auto self = shared_from_this();
-    while (state_ != State::landed && state_ != State::failed) {
+    while (state_ != State::landed && state_ != State::failed && !place->refusal) {
         co_await changed_.wait();
     }
-    if (failure_) {
-        std::rethrow_exception(failure_);
+    if (failure_ || place->refusal) {
+        std::rethrow_exception(place->refusal ? place->refusal : failure_);
     }
+}
+
+/// The asker in whose name we ask. None when nobody is left.
+const hub::FileSource* Flight::lead() const noexcept {
+    const auto first =
+        std::ranges::find_if(askers_, [](const Asker& asker) { return !asker.refusal; });
+    return first == askers_.end() ? nullptr : &first->source;
+}
+
+const hub::FileSource& Flight::asking() const {
+    if (const auto* source = lead()) {
+        return *source;
+    }
+    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
+}
+
+/// Tells those who may not have the file by this source. False when nobody else would be left.
+bool Flight::refuse(const hub::FileSource& source, const Error& error) {
+    const auto is_same = [&](const Asker& asker) {
+        return asker.source.repo == source.repo && asker.source.token == source.token;
+    };
+    const auto others = std::ranges::any_of(
+        askers_, [&](const Asker& asker) { return !asker.refusal && !is_same(asker); });
+    if (!others) {
+        return false;
+    }
+    for (Asker& asker : askers_) {
+        if (!asker.refusal && is_same(asker)) {
+            asker.refusal = std::make_exception_ptr(error);
+        }
+    }
+    location_.reset();
+    changed_.notify_all();
+    return true;
 }
 
 Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
@@ -173,7 +214,7 @@ void Flight::end(std::exception_ptr failure) {
 }
 
 Awaitable<> Flight::bring() {
-    const auto lock = co_await context_.store.lock_blob(askers_.front().repo, entry_.etag());
+    const auto lock = co_await context_.store.lock_blob(asking().repo, entry_.etag());
     if (!force_) {
         const bool there = co_await already_there();
         if (there) {
@@ -191,7 +232,7 @@ Awaitable<> Flight::bring() {
             break;
         }
         log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
-                     askers_.empty() ? "?" : askers_.front().repo.name, digest, entry_.etag(),
+                     askers_.empty() ? "?" : askers_.front().source.repo.name, digest, entry_.etag(),
                      second_try ? "" : "; fetching it again");
         file_.reset();
         location_.reset();
@@ -203,7 +244,7 @@ Awaitable<> Flight::bring() {
                         "nothing was stored; a proxy or mirror on the way may damage files"};
         }
     }
-    const hub::RepoId repo = askers_.empty() ? last_repo_ : askers_.front().repo;
+    const hub::RepoId repo = lead() != nullptr ? lead()->repo : last_repo_;
     // Everything is there and right: a pause that comes now comes too late.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await context_.store.publish(std::move(file_), repo);
@@ -212,7 +253,7 @@ Awaitable<> Flight::bring() {
 }
 
 Awaitable<bool> Flight::already_there() {
-    const hub::FileSource source = askers_.front();
+    const hub::FileSource source = asking();
     store::Entries wanted{entry_};
     const store::BroughtIn left =
         co_await context_.store.bring_in(source.repo, source.commit, std::move(wanted));
@@ -303,10 +344,7 @@ Awaitable<> Flight::work() {
 
 /// One try at what a piece lacks, and the wait after a failed one.
 Awaitable<> Flight::fetch_one(Piece& piece) {
-    if (askers_.empty()) {
-        throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
-    }
-    PieceOrder order{.source = askers_.front(),
+    PieceOrder order{.source = asking(),
                      .etag = entry_.etag(),
                      .size = entry_.size,
                      .location = location_,
@@ -314,13 +352,15 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
                      .piece = &piece,
                      .whole_file = pieces_->count() == 1};
     const bool had_location = order.location.has_value();
-    const std::string host = had_location ? order.location->authority() : owner_.endpoint_host();
-    const auto askers_before = askers_.front().token;
+    const std::string host = next_host();
     std::optional<Error> failed;
+    co_await context_.gate.pass(host, order.source.token, note_, retry_.longest_asked());
     {
         const auto overall = co_await owner_.all_connections_.acquire();
         const auto per_host = co_await owner_.host_limit(host).acquire();
-        co_await context_.gate.pass(host, order.source.token, note_);
+        if (context_.gate.is_closed(host, order.source.token)) {
+            co_return; // meanwhile: wait without keeping others from connecting
+        }
         auto& lane = context_.lanes.pick();
         ++lane.busy;
         const ScopeExit idle{[&lane] { --lane.busy; }};
@@ -328,9 +368,12 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
             PieceOutcome outcome = co_await asio::co_spawn(
                 lane.executor, fetch_piece(lane.hub, order), asio::use_awaitable);
             ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
-            if (!askers_.empty() && askers_.front().token == askers_before) {
+            if (lead() != nullptr && lead()->token == order.source.token) {
                 location_ = std::move(outcome.location);
             }
+        } catch (const hub::RefusedElsewhere& error) {
+            failed = error;
+            context_.gate.learn(error.host(), order.source.token, error);
         } catch (const Error& error) {
             failed = error;
             context_.gate.learn(host, order.source.token, error);
@@ -341,13 +384,21 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
         retry_.progress();
     }
     if (failed) {
-        co_await recover(std::move(*failed), had_location);
+        co_await recover(std::move(*failed), std::move(order.source), had_location);
     }
 }
 
+std::string Flight::next_host() const {
+    return location_ ? location_->authority() : owner_.endpoint_host();
+}
+
 /// Waits before the next try, or throws the error because there shall be none.
-Awaitable<> Flight::recover(Error error, bool had_location) {
-    if (had_location) {
+Awaitable<> Flight::recover(Error error, hub::FileSource source, bool had_location) {
+    if (is_about_asker(error.kind()) && refuse(source, error)) {
+        log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
+        co_return;
+    }
+    if (had_location && error.kind() != ErrorKind::rate_limited) {
         location_.reset();
         if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
@@ -359,6 +410,9 @@ Awaitable<> Flight::recover(Error error, bool had_location) {
     const auto delay = retry_.next(error, counted);
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
+    }
+    if (context_.gate.is_closed(next_host(), source.token)) {
+        co_return; // there we wait, and say how long
     }
     if (!counted) {
         retry_at_ = now + *delay;

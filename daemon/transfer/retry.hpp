@@ -33,6 +33,9 @@ class Retry {
     std::optional<std::chrono::milliseconds> next(const Error& error,
                                                   bool counted = false) noexcept;
 
+    /// A peer that asks for more is not waited for.
+    std::chrono::seconds longest_asked() const noexcept { return policy_.longest_asked; }
+
     /// Something useful arrived: earlier failures are forgiven.
     void progress() noexcept { failures_ = 0; }
 
