@@ -25,6 +25,7 @@
 
 #include <csignal>
 #include <optional>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace wharf {
@@ -67,6 +68,18 @@ transfer::LookupOptions lookup_options(const Config& config) {
 /// connect may read everything that is cached.
 bool may_connect(const service::Peer& peer) noexcept {
     return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
+/// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
+/// a name in the system's resolver, a disk. What is in the air is resumable and what is published
+/// is durable, so nothing is lost.
+void end_within(std::chrono::milliseconds grace) {
+    std::signal(SIGALRM, [](int) { std::_Exit(0); });
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(grace);
+    const itimerval timer{
+        .it_interval = {},
+        .it_value = {.tv_sec = seconds.count(), .tv_usec = (grace - seconds).count() * 1000}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
 } // namespace
@@ -167,6 +180,7 @@ Awaitable<> App::Impl::handle_signals() {
             log::info("app", "stopping");
             systemd::notify_stopping();
             stopping = true;
+            end_within(config.daemon.shutdown_grace);
             tasks.spawn("shutdown", shut_down());
         }
     }
@@ -208,7 +222,8 @@ void App::Impl::reload() {
 }
 
 Awaitable<> App::Impl::shut_down() {
-    co_await server->drain(config.daemon.shutdown_grace);
+    // Calls that only watch a long download use up what drain() gets; the rest is for winding up.
+    co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
     co_await downloads.table().stop();
     co_await flights.stop();
     co_await lookups.stop();

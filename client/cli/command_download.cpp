@@ -52,11 +52,11 @@ Outcome download_to_cache(Daemon& daemon, const DownloadRequest& request,
 
 Outcome download_to_folder(Daemon& daemon, const DownloadRequest& request,
                            const std::string& folder, ProgressDisplay& display) {
-    LocalDownload local{daemon, request, folder, display};
-    Outcome outcome;
-    outcome.result = local.run();
-    outcome.local_dir = local.folder();
-    outcome.path = request.selection.single_file ? outcome.result.files.front() : local.folder();
+    LocalOutcome local = LocalDownload{daemon, request, display}.run(folder);
+    Outcome outcome{local.folder, std::move(local.result), local.folder};
+    if (request.selection.single_file) {
+        outcome.path = outcome.result.files.front();
+    }
     return outcome;
 }
 

@@ -22,7 +22,7 @@ constexpr std::string_view explanation =
 
 void run_env(const Session& session) {
     Daemon daemon{session.socket};
-    const std::string cache = text_member(daemon.call("org.wharf.Status", {}), "cache_dir");
+    const std::string cache = text_member(daemon.call("org.wharf.Status"), "cache_dir");
     if (session.is(OutputFormat::json)) {
         boost::json::object variables;
         variables["HF_HUB_CACHE"] = cache;

@@ -58,7 +58,7 @@ std::string to_text(const json::object& status, const std::string& socket) {
 
 void run_status(const Session& session) {
     Daemon daemon{session.socket};
-    const json::object status = daemon.call("org.wharf.Status", {});
+    const json::object status = daemon.call("org.wharf.Status");
     if (session.is(OutputFormat::json)) {
         print_json(status);
     } else if (session.is(OutputFormat::quiet)) {

@@ -24,7 +24,7 @@ struct DaemonVersion {
 DaemonVersion ask_daemon(const std::string& socket) {
     try {
         Daemon daemon{socket};
-        const auto info = daemon.call("org.varlink.service.GetInfo", {});
+        const auto info = daemon.call("org.varlink.service.GetInfo");
         return {text_member(info, "version"), {}};
     } catch (const std::exception& error) {
         Interrupts::check();

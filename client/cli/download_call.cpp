@@ -9,6 +9,24 @@ namespace wharf::cli {
 
 namespace {
 
+/// What came of a download so far.
+struct Received {
+    std::optional<std::int64_t> job;
+    std::optional<DownloadResult> result;
+
+    void take(DownloadReply reply, ProgressDisplay& display) {
+        if (reply.job) {
+            job = reply.job;
+        }
+        if (reply.progress) {
+            display.show(*reply.progress);
+        }
+        if (reply.result) {
+            result = std::move(reply.result);
+        }
+    }
+};
+
 /// Says what becomes of the job, which only we know the number of.
 Failure interrupted(std::optional<std::int64_t> job) {
     const std::string name = job ? fmt::format("job {}", *job) : "the job";
@@ -24,33 +42,23 @@ DownloadResult fetch(Daemon& daemon, const DownloadRequest& request, ProgressDis
     if (request.force) {
         parameters["force"] = true;
     }
-    std::optional<std::int64_t> job;
-    std::optional<DownloadResult> result;
+    Received received;
     try {
         daemon.stream("org.wharf.Downloads.Download", std::move(parameters),
                       [&](const json::object& message) {
-                          DownloadReply reply = read_download_reply(message);
-                          if (reply.job) {
-                              job = reply.job;
-                          }
-                          if (reply.progress) {
-                              display.show(*reply.progress);
-                          }
-                          if (reply.result) {
-                              result = std::move(reply.result);
-                          }
+                          received.take(read_download_reply(message), display);
                       });
     } catch (const Failure&) {
         display.clear();
         if (Interrupts::requested()) {
-            throw interrupted(job);
+            throw interrupted(received.job);
         }
         throw;
     }
-    if (!result) {
+    if (!received.result) {
         throw Error{ErrorKind::protocol, "the daemon ended the download without a result"};
     }
-    return std::move(*result);
+    return std::move(*received.result);
 }
 
 Listing list_files(Daemon& daemon, const DownloadRequest& request) {

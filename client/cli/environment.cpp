@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <pwd.h>
 #include <unistd.h>
 #include <vector>
@@ -39,13 +38,6 @@ std::size_t expand_variable(std::string_view text, const Environment& environmen
 
 } // namespace
 
-Environment process_environment() {
-    return [](std::string_view name) -> std::optional<std::string> {
-        const char* value = std::getenv(std::string{name}.c_str());
-        return value ? std::optional<std::string>{value} : std::nullopt;
-    };
-}
-
 std::optional<std::string> non_empty(const Environment& environment, std::string_view name) {
     auto value = environment(name);
     return value && !value->empty() ? value : std::nullopt;
@@ -64,7 +56,7 @@ std::optional<std::string> home_directory(const Environment& environment) {
     if (auto home = non_empty(environment, "HOME")) {
         return home;
     }
-    std::vector<char> buffer(16 * 1024);
+    std::vector<char> buffer(std::size_t{16} << 10);
     passwd entry{};
     passwd* found = nullptr;
     if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) {

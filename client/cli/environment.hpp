@@ -1,17 +1,14 @@
 #pragma once
 
-#include <functional>
+#include "client/lib/socket_path.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace wharf::cli {
 
-/// Looks up an environment variable; handed around so that tests bring their own.
-using Environment = std::function<std::optional<std::string>(std::string_view name)>;
-
-/// The environment of this process.
-Environment process_environment();
+using Environment = client::Environment;
 
 /// The variable's value, none when it is unset or empty: an empty path or token is never meant.
 std::optional<std::string> non_empty(const Environment& environment, std::string_view name);

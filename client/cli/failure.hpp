@@ -1,9 +1,8 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "client/lib/errors.hpp"
 #include "protocol/error_names.hpp"
-
-#include <boost/json/object.hpp>
 
 #include <exception>
 #include <string>
@@ -18,6 +17,8 @@ class Failure : public std::exception {
     Failure(protocol::ExitCode code, std::string name, std::string message, std::string hint = {});
     /// A failure found on this side of the socket.
     explicit Failure(const Error& error);
+    /// Nobody answers at the socket, or no longer.
+    explicit Failure(const client::DaemonUnreachable& error);
 
     protocol::ExitCode code() const noexcept { return code_; }
     const std::string& name() const noexcept { return name_; }
@@ -33,11 +34,7 @@ class Failure : public std::exception {
 };
 
 /// The daemon answered a call of `method` with a typed error.
-Failure remote_failure(std::string_view method, std::string_view name,
-                       const boost::json::object& parameters);
-
-/// Nobody answers at the socket; `why` is the system's word.
-Failure no_daemon(std::string_view socket, int error);
+Failure remote_failure(std::string_view method, const client::RemoteError& error);
 
 /// As text: "wharf: what failed", then "hint: what to do"; control characters made visible.
 std::string describe(const Failure& failure);

@@ -80,9 +80,9 @@ Ctrl-C leaves the job to others who wait for it and pauses it when there are non
 the same command goes on where it was.
 
 Files of --local-dir share their space with the cache where the file system can
-(reflink); large ones are hard-linked where that is allowed; the rest is copied. Do
-not change large files there in place, replace them. Symbolic links inside the folder
-are not followed. `hf` and `wharf` keep the same records of it.
+(reflink); large ones are hard-linked, read-only, where that is allowed; the rest is
+copied. To change a large file there, replace it. Symbolic links inside the folder are
+not followed. `hf` and `wharf` keep the same records of it.
 
 Exit codes: 0 done, 2 wrong usage, 3 no such repo, revision or file, 4 access refused,
 5 Hub not reachable, 6 no space, 7 wrong bytes, 8 daemon not reachable,

@@ -29,7 +29,11 @@ void Interrupts::install() noexcept {
     action.sa_flags = static_cast<int>(SA_RESETHAND); // and no SA_RESTART: blocking calls return
     ::sigemptyset(&action.sa_mask);
     for (const int signal : {SIGINT, SIGTERM}) {
-        ::sigaction(signal, &action, nullptr);
+        struct sigaction before{};
+        ::sigaction(signal, nullptr, &before);
+        if (before.sa_handler != SIG_IGN) { // whoever started us in the background wants it ignored
+            ::sigaction(signal, &action, nullptr);
+        }
     }
     struct sigaction ignore{};
     ignore.sa_handler = SIG_IGN;

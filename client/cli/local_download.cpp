@@ -17,7 +17,7 @@ namespace wharf::cli {
 namespace {
 
 /// Names of files go into one message up to this many bytes; more are asked for as the user did.
-constexpr std::size_t most_name_bytes = 512 * 1024;
+constexpr std::size_t most_name_bytes = std::size_t{512} << 10;
 
 /// Only large files have a sha256 for an etag; they are what nobody edits in place.
 constexpr std::size_t large_etag_size = 64;
@@ -107,38 +107,44 @@ std::string placed_line(const std::array<std::size_t, 3>& methods, std::uint64_t
 
 } // namespace
 
-LocalDownload::LocalDownload(Daemon& daemon, DownloadRequest request, std::string folder,
-                             ProgressDisplay& display)
-    : daemon_{daemon}, request_{std::move(request)}, asked_folder_{std::move(folder)},
-      display_{display} {}
+LocalDownload::LocalDownload(Daemon& daemon, DownloadRequest request, ProgressDisplay& display)
+    : daemon_{daemon}, request_{std::move(request)}, display_{display} {}
 
-DownloadResult LocalDownload::run() {
-    const Listing listing = list_files(daemon_, request_);
+LocalOutcome LocalDownload::run(const std::string& path) {
+    const Listing listing = list();
+    std::vector<LocalFile> files = checked_files(listing); // all, before anything is written
+    LocalDir folder{path, listing.commit};
+    const std::vector<LocalFile> wanted = find_outdated(folder, std::move(files));
+    LocalOutcome outcome{{listing.commit, listing.snapshot, {}, listing.stale, std::nullopt},
+                         folder.path()};
+    if (!wanted.empty()) {
+        outcome.result.snapshot = fetch_missing(listing, wanted).snapshot;
+        place_all(folder, wanted, outcome.result.snapshot);
+    } else if (!listing.files.empty()) {
+        display_.finish(fmt::format("{}: already in {}", count(listing.files.size(), "file"),
+                                    printable(folder.path())));
+    } else {
+        display_.warn("no file matches");
+    }
+    folder.keep_listing(outcome.result.snapshot);
+    for (const std::string& name : request_.selection.files) {
+        outcome.result.files.push_back(fmt::format("{}/{}", folder.path(), name));
+    }
+    return outcome;
+}
+
+Listing LocalDownload::list() {
+    Listing listing = list_files(daemon_, request_);
     if (listing.files.empty() && request_.selection.single_file) {
         throw Error{ErrorKind::file_not_found,
                     fmt::format("{} has no file '{}'", request_.selection.repo,
                                 request_.selection.files.front())};
     }
-    checked_files(listing); // all, before anything is written
-    dir_.emplace(asked_folder_, listing.commit);
-    const std::vector<LocalFile> wanted = find_outdated(listing);
-    DownloadResult result{listing.commit, listing.snapshot, {}, listing.stale, std::nullopt};
-    if (!wanted.empty()) {
-        result.snapshot = fetch_missing(listing, wanted).snapshot;
-        place_all(wanted, result.snapshot);
-    } else if (!listing.files.empty()) {
-        display_.finish(fmt::format("{}: already in {}", count(listing.files.size(), "file"),
-                                    printable(dir_->path())));
-    }
-    dir_->keep_listing(result.snapshot);
-    for (const std::string& name : request_.selection.files) {
-        result.files.push_back(fmt::format("{}/{}", dir_->path(), name));
-    }
-    return result;
+    return listing;
 }
 
-std::vector<LocalFile> LocalDownload::find_outdated(const Listing& listing) {
-    std::vector<LocalFile> files = checked_files(listing);
+std::vector<LocalFile> LocalDownload::find_outdated(LocalDir& folder,
+                                                    std::vector<LocalFile> files) {
     if (request_.force) {
         return files;
     }
@@ -146,17 +152,17 @@ std::vector<LocalFile> LocalDownload::find_outdated(const Listing& listing) {
     std::vector<LocalFile> outdated;
     for (LocalFile& file : files) {
         work.begin(file);
-        const LocalState state = dir_->check(file, [&](std::uint64_t n) { work.add(n); });
+        const LocalState state = folder.check(file, [&](std::uint64_t n) { work.add(n); });
         work.end();
         if (state == LocalState::edited) {
             display_.warn(fmt::format("{}/{} was changed here; the repo's version takes its place",
-                                      dir_->path(), file.name));
+                                      folder.path(), file.name));
         }
         if (state != LocalState::current) {
             outdated.push_back(std::move(file));
         }
     }
-    display_.clear();
+    display_.restart();
     return outdated;
 }
 
@@ -164,46 +170,46 @@ DownloadResult LocalDownload::fetch_missing(const Listing& listing,
                                             const std::vector<LocalFile>& wanted) {
     DownloadRequest request = request_;
     request.selection = narrowed(request_.selection, listing, wanted);
-    display_.restart();
     DownloadResult result = fetch(daemon_, request, display_);
     display_.finish();
     return result;
 }
 
-void LocalDownload::place_all(const std::vector<LocalFile>& wanted, const std::string& snapshot) {
+void LocalDownload::place_all(LocalDir& folder, const std::vector<LocalFile>& wanted,
+                              const std::string& snapshot) {
     FileWork work{display_, "copying", wanted};
     std::array<std::size_t, 3> methods{};
     std::uint64_t bytes = 0;
     for (const LocalFile& file : wanted) {
         work.begin(file);
-        const CopySource source = open_source(file, snapshot);
+        const CopySource source = open_source(file, folder.commit(), snapshot);
         try {
             const CopyMethod method =
-                dir_->place(file, source, [&](std::uint64_t n) { work.add(n); });
+                folder.place(file, source, [&](std::uint64_t n) { work.add(n); });
             ++methods.at(static_cast<std::size_t>(method));
         } catch (const Error& error) {
             throw error.with_context(
-                fmt::format("placing {}/{}", printable(dir_->path()), printable(file.name)));
+                fmt::format("placing {}/{}", printable(folder.path()), printable(file.name)));
         }
         bytes += file.size;
         work.end();
     }
-    display_.finish(placed_line(methods, bytes, dir_->path()));
+    display_.finish(placed_line(methods, bytes, folder.path()));
 }
 
-CopySource LocalDownload::open_source(const LocalFile& file, const std::string& snapshot) {
+CopySource LocalDownload::open_source(const LocalFile& file, const std::string& commit,
+                                      const std::string& snapshot) {
     CopySource source;
     source.size = file.size;
     source.may_hard_link = file.etag.size() == large_etag_size;
     source.path = fmt::format("{}/{}", snapshot, file.name);
     source.file = UniqueFd{adopt_fd, ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!source.file) { // not ours to see, or in another mount namespace: the daemon opens it
-        DownloadRequest request = request_;
-        request.selection.files.clear();
-        request.selection.include.clear();
-        request.selection.exclude.clear();
-        request.selection.revision = dir_->commit();
-        json::object parameters = selection_parameters(request.selection, request.token);
+        Selection selection;
+        selection.repo = request_.selection.repo;
+        selection.repo_type = request_.selection.repo_type;
+        selection.revision = commit;
+        json::object parameters = selection_parameters(selection, request_.token);
         parameters["file"] = file.name;
         source.file = daemon_.open_file(std::move(parameters));
         source.path.clear();

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 
 namespace wharf::cli {
 
@@ -38,9 +39,11 @@ std::optional<LocalMetadata> parse_local_metadata(std::string_view text) {
         seconds > 1e12) {
         return std::nullopt;
     }
-    const double whole = std::floor(seconds);
-    metadata.saved.tv_sec = static_cast<time_t>(whole);
-    metadata.saved.tv_nsec = static_cast<long>((seconds - whole) * 1e9);
+    // A double holds today's times to about a quarter of a microsecond: rounded, not cut.
+    static constexpr std::int64_t million = 1'000'000;
+    const auto microseconds = static_cast<std::int64_t>(std::llround(seconds * million));
+    metadata.saved.tv_sec = static_cast<time_t>(microseconds / million);
+    metadata.saved.tv_nsec = static_cast<long>(microseconds % million * 1000);
     return metadata;
 }
 

@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -212,6 +213,26 @@ ParsedArguments fault(const CLI::App& app, const Values& values, std::string_vie
     return parsed;
 }
 
+/// The arguments in the order the parser wants, which is the reverse. It takes "--name=" for an
+/// option without a value; the shell's word for an empty one is that, too, so it is split.
+std::vector<std::string> prepare(int argc, const char* const* argv) {
+    std::vector<std::string> out;
+    bool options_ended = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view argument{argv[i]};
+        options_ended = options_ended || argument == "--";
+        if (!options_ended && argument.starts_with("--") &&
+            argument.find('=') == argument.size() - 1) {
+            out.emplace_back(argument.substr(0, argument.size() - 1));
+            out.emplace_back();
+        } else {
+            out.emplace_back(argument);
+        }
+    }
+    std::ranges::reverse(out);
+    return out;
+}
+
 } // namespace
 
 ParsedArguments parse_arguments(int argc, const char* const* argv) {
@@ -219,7 +240,7 @@ ParsedArguments parse_arguments(int argc, const char* const* argv) {
     Values values;
     describe(app, values);
     try {
-        app.parse(argc, argv);
+        app.parse(prepare(argc, argv));
     } catch (const CLI::CallForHelp&) {
         return {std::nullopt, std::string{help_text(named_command(app))}, {}, false, false};
     } catch (const CLI::ExtrasError&) {

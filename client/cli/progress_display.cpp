@@ -40,11 +40,14 @@ ProgressDisplay::~ProgressDisplay() {
 }
 
 void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
-    const bool changed =
-        !seen_ || progress.state != latest_.state || progress.reason != latest_.reason;
+    const bool changed = !seen_ || progress.state != latest_.state ||
+                         progress.reason != latest_.reason ||
+                         progress.is_listed() != latest_.is_listed();
     if (!seen_) {
         seen_ = true;
         started_ = now;
+    }
+    if (!latest_.is_listed()) { // before the listing nothing tells what was there already
         bytes_at_start_ = progress.bytes_done;
     }
     meter_.update(progress.bytes_per_second, now);
@@ -58,11 +61,12 @@ void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
 }
 
 void ProgressDisplay::finish(Clock::time_point now) {
-    if (seen_) {
+    if (latest_.is_listed()) {
         const auto fetched = latest_.bytes_total - std::min(latest_.bytes_total, bytes_at_start_);
         const auto elapsed = std::chrono::round<std::chrono::milliseconds>(now - started_);
         finish(render_summary(latest_, fetched, elapsed));
     }
+    restart();
 }
 
 void ProgressDisplay::finish(std::string_view line) {
@@ -75,6 +79,7 @@ void ProgressDisplay::finish(std::string_view line) {
 void ProgressDisplay::restart() {
     clear();
     seen_ = false;
+    latest_ = Progress{};
     meter_ = SpeedMeter{};
 }
 
@@ -137,6 +142,9 @@ void ProgressDisplay::draw(Clock::time_point now) {
 }
 
 void ProgressDisplay::print_line(Clock::time_point now) {
+    if (!latest_.is_listed() && latest_.reason.empty()) {
+        return; // nothing that a log would miss
+    }
     write_quietly(fd_, render_plain(latest_, meter_.bytes_per_second()) + "\n");
     last_drawn_ = now;
 }

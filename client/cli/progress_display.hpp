@@ -59,7 +59,7 @@ class ProgressDisplay {
     SpeedMeter meter_;
     Progress latest_;
     bool seen_ = false;                ///< there was any progress
-    std::uint64_t bytes_at_start_ = 0; ///< what was there when the first progress came
+    std::uint64_t bytes_at_start_ = 0; ///< what was there already
     Clock::time_point started_;
     Clock::time_point last_drawn_;
     std::vector<std::size_t> drawn_; ///< columns of each line on the screen

@@ -24,6 +24,7 @@ struct Line {
     double fraction = 0;
     std::vector<std::string> details;
     bool emphasised = false; ///< the total
+    bool has_bar = true;
 };
 
 double fraction(std::uint64_t done, std::uint64_t total) {
@@ -87,7 +88,8 @@ struct Layout {
 /// Shares the width out and takes away the last details of lines that would not fit at all.
 Layout lay_out(std::vector<Line>& lines, std::size_t width) {
     static constexpr std::size_t least_label = 12;
-    std::size_t details = 0;
+    // Room for speed and estimate also while there are none: the bars should not jump.
+    std::size_t details = width >= 70 ? 46 : 0;
     std::size_t label = 0;
     for (Line& line : lines) {
         while (!line.details.empty() && details_width(line) + least_label > width) {
@@ -110,7 +112,7 @@ std::string render_line(const Line& line, const Layout& layout, const ViewStyle&
         std::min(layout.label, style.width - std::min(style.width, details_width(line)));
     std::string out = keep_end(line.label, label_width, style.utf8);
     out.append(label_width - std::min(label_width, display_width(out)), ' ');
-    if (layout.bar > 0) {
+    if (layout.bar > 0 && line.has_bar) {
         out += ' ' + draw_bar(line.fraction, layout.bar, line, style);
     }
     for (const std::string& detail : line.details) {
@@ -119,12 +121,21 @@ std::string render_line(const Line& line, const Layout& layout, const ViewStyle&
     return out;
 }
 
-std::string total_label(const Progress& progress) {
-    if (progress.files_total == 0) {
+/// The state in words, nothing while it just runs.
+std::string state_text(const Progress& progress) {
+    if (progress.state != "running") {
         return progress.state;
     }
+    return progress.is_listed() ? "" : "asking what there is";
+}
+
+std::string total_label(const Progress& progress) {
+    const std::string state = state_text(progress);
+    if (!progress.is_listed()) {
+        return state;
+    }
     const auto files = fmt::format("{}/{} files", progress.files_done, progress.files_total);
-    return progress.state == "running" ? files : fmt::format("{}, {}", progress.state, files);
+    return state.empty() ? files : fmt::format("{}, {}", state, files);
 }
 
 Line total_line(const Progress& progress, double speed) {
@@ -132,7 +143,11 @@ Line total_line(const Progress& progress, double speed) {
               progress.bytes_total ? fraction(progress.bytes_done, progress.bytes_total)
                                    : fraction(progress.files_done, progress.files_total),
               {},
-              true};
+              true,
+              progress.is_listed()};
+    if (!progress.is_listed()) {
+        return line;
+    }
     line.details.push_back(percent(line.fraction));
     line.details.push_back(fmt::format("{} / {}", format_size(progress.bytes_done),
                                        format_size(progress.bytes_total)));
@@ -146,7 +161,7 @@ Line total_line(const Progress& progress, double speed) {
 }
 
 Line file_line(const FileProgress& file) {
-    Line line{printable(file.path), fraction(file.done, file.total), {}, false};
+    Line line{printable(file.path), fraction(file.done, file.total), {}, false, true};
     line.details.push_back(percent(line.fraction));
     line.details.push_back(fmt::format("{} / {}", format_size(file.done), format_size(file.total)));
     return line;
@@ -190,10 +205,13 @@ std::vector<std::string> render_bars(const Progress& progress, double speed,
 }
 
 std::string render_plain(const Progress& progress, double speed) {
-    std::string out;
-    if (progress.state != "running") {
-        out = progress.state;
-        out += progress.reason.empty() ? ", " : ": " + printable(progress.reason) + "; ";
+    std::string out = state_text(progress);
+    const std::string reason = printable(progress.reason);
+    if (!progress.is_listed()) {
+        return reason.empty() ? out : fmt::format("{}: {}", out, reason);
+    }
+    if (!out.empty()) {
+        out += reason.empty() ? ", " : fmt::format(": {}; ", reason);
     }
     out += fmt::format("{}/{} files, {} of {}", progress.files_done, progress.files_total,
                        format_size(progress.bytes_done), format_size(progress.bytes_total));

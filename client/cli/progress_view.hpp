@@ -25,6 +25,9 @@ struct Progress {
     std::uint64_t bytes_total = 0;
     std::uint64_t bytes_per_second = 0;
     std::vector<FileProgress> files; ///< some of those in the air
+
+    /// Whether it is known yet which files it is about.
+    bool is_listed() const noexcept { return files_total > 0; }
 };
 
 /// Smooths the speed over about three seconds, so that the numbers can be read and the estimate

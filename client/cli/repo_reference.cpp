@@ -102,14 +102,37 @@ std::pair<std::string_view, std::string_view> split_revision(std::string_view te
     return {text.substr(0, size), text.substr(std::min(size + 1, text.size()))};
 }
 
-/// Splits "<ns>/<name>[/<path>]" at the second slash.
-std::pair<std::string_view, std::string_view> split_repo(std::string_view text) {
-    const auto first = text.find('/');
-    const auto second = first == std::string_view::npos ? first : text.find('/', first + 1);
-    if (second == std::string_view::npos) {
-        return {text, {}};
+/// "<ns>/<name>[@<revision>][/<path>]" in parts; they are not judged yet.
+struct Location {
+    std::string_view repo;
+    std::optional<std::string_view> revision;
+    std::string_view path;
+};
+
+Location split_location(std::string_view text) {
+    const auto at = text.find('@');
+    if (at != std::string_view::npos && count_slashes(text.substr(0, at)) <= 1) {
+        const auto [revision, path] = split_revision(text.substr(at + 1));
+        return {text.substr(0, at), revision, path};
     }
-    return {text.substr(0, second), text.substr(second + 1)};
+    // An "@" further on belongs to a file's name.
+    const auto first = std::min(text.find('/'), text.size());
+    const auto second = std::min(text.find('/', first + 1), text.size());
+    return {text.substr(0, second), std::nullopt, text.substr(std::min(second + 1, text.size()))};
+}
+
+/// The reason to refuse the parts, null when there is none.
+const char* fault_of(const Location& location) {
+    if (count_slashes(location.repo) != 1 || strip_slashes(location.repo) != location.repo) {
+        return "the repo must be ORG/NAME";
+    }
+    if (location.revision && location.revision->empty()) {
+        return "the revision after '@' is missing";
+    }
+    if (location.path.starts_with('/') || location.path.find("//") != std::string_view::npos) {
+        return "the path has an empty part";
+    }
+    return nullptr;
 }
 
 } // namespace
@@ -125,32 +148,18 @@ Result<RepoReference> parse_hub_uri(std::string_view uri) {
     if (!type) {
         return type.error();
     }
-    rest = strip_slashes(rest);
+    const Location location = split_location(strip_slashes(rest));
+    if (const char* fault = fault_of(location)) {
+        return bad_uri(uri, fault);
+    }
     RepoReference reference;
+    reference.repo = location.repo;
     reference.repo_type = std::move(*type).value_or("model");
-    std::string_view path;
-    const auto at = rest.find('@');
-    if (at != std::string_view::npos && count_slashes(rest.substr(0, at)) <= 1) {
-        reference.repo = rest.substr(0, at);
-        const auto [revision, below] = split_revision(rest.substr(at + 1));
-        reference.revision = decode_revision(revision);
-        path = below;
-    } else { // an "@" further on belongs to a file's name
-        const auto [repo, below] = split_repo(rest);
-        reference.repo = repo;
-        path = below;
+    if (location.revision) {
+        reference.revision = decode_revision(*location.revision);
     }
-    if (count_slashes(reference.repo) != 1 || strip_slashes(reference.repo) != reference.repo) {
-        return bad_uri(uri, "the repo must be ORG/NAME");
-    }
-    if (reference.revision && reference.revision->empty()) {
-        return bad_uri(uri, "the revision after '@' is missing");
-    }
-    if (path.starts_with('/') || path.find("//") != std::string_view::npos) {
-        return bad_uri(uri, "the path has an empty part");
-    }
-    if (!path.empty()) {
-        reference.path = std::string{path} + (folder ? "/" : "");
+    if (!location.path.empty()) {
+        reference.path = std::string{location.path} + (folder ? "/" : "");
     }
     return reference;
 }

@@ -66,7 +66,14 @@ Result<void> check_folder_alone(const DownloadArguments& arguments, const std::s
 }
 
 /// Sorts the names into exact ones and patterns.
-void take_names(std::vector<std::string> names, Selection& selection) {
+void take_names(std::vector<std::string> names, const DownloadArguments& arguments,
+                Selection& selection) {
+    for (const auto& [patterns, option] :
+         {std::pair{&arguments.include, "--include"}, std::pair{&arguments.exclude, "--exclude"}}) {
+        if (!patterns->empty()) {
+            selection.warnings.push_back(fmt::format("{} is ignored: files are named", option));
+        }
+    }
     const bool alone = names.size() == 1 && !is_folder(names.front());
     const bool exact = std::ranges::none_of(
         names, [](const auto& name) { return is_folder(name) || has_wildcard(name); });
@@ -104,10 +111,6 @@ Result<Selection> select_files(const DownloadArguments& arguments) {
     if (!reference) {
         return reference.error();
     }
-    Selection selection;
-    selection.repo = std::move(reference->repo);
-    selection.repo_type = arguments.repo_type.value_or(reference->repo_type.value_or("model"));
-    selection.revision = arguments.revision.value_or(reference->revision.value_or("main"));
     std::vector<std::string> names = arguments.files;
     if (reference->path) {
         names.push_back(std::move(*reference->path));
@@ -117,18 +120,16 @@ Result<Selection> select_files(const DownloadArguments& arguments) {
             return alone.error();
         }
     }
+    Selection selection;
+    selection.repo = std::move(reference->repo);
+    selection.repo_type = arguments.repo_type.value_or(reference->repo_type.value_or("model"));
+    selection.revision = arguments.revision.value_or(reference->revision.value_or("main"));
     if (names.empty()) {
         selection.include = arguments.include;
         selection.exclude = arguments.exclude;
-        return selection;
+    } else {
+        take_names(std::move(names), arguments, selection);
     }
-    for (const auto& [patterns, option] :
-         {std::pair{&arguments.include, "--include"}, std::pair{&arguments.exclude, "--exclude"}}) {
-        if (!patterns->empty()) {
-            selection.warnings.push_back(fmt::format("{} is ignored: files are named", option));
-        }
-    }
-    take_names(std::move(names), selection);
     return selection;
 }
 

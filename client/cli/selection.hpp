@@ -10,12 +10,12 @@ namespace wharf::cli {
 
 /// What the arguments of `download` say, as they were given.
 struct DownloadArguments {
-    std::string repo;
-    std::optional<std::string> repo_type;
-    std::optional<std::string> revision;
-    std::vector<std::string> files;
-    std::vector<std::string> include;
-    std::vector<std::string> exclude;
+    std::string repo = {};
+    std::optional<std::string> repo_type = {};
+    std::optional<std::string> revision = {};
+    std::vector<std::string> files = {};
+    std::vector<std::string> include = {};
+    std::vector<std::string> exclude = {};
 };
 
 /// What to ask the daemon for. Patterns go to it as they are: matching is its business.

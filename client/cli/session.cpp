@@ -1,7 +1,7 @@
 #include "client/cli/session.hpp"
 
-#include "client/cli/daemon.hpp"
 #include "client/cli/io.hpp"
+#include "client/lib/socket_path.hpp"
 
 #include <boost/json/serialize.hpp>
 
@@ -18,9 +18,9 @@ ProgressDisplay::Mode Session::progress_mode() const {
 
 Session make_session(const Options& options) {
     Session session;
-    session.environment = process_environment();
+    session.environment = client::process_environment;
     session.screen = probe_terminal(STDERR_FILENO, session.environment);
-    session.socket = choose_socket(options.socket, session.environment);
+    session.socket = client::socket_path(options.socket, session.environment);
     session.format = options.format;
     return session;
 }

@@ -14,7 +14,7 @@ namespace wharf::cli {
 
 namespace {
 
-constexpr std::size_t largest_token_file = 16 * 1024;
+constexpr std::size_t largest_token_file = std::size_t{16} << 10;
 
 std::optional<std::string> clean(std::string text) {
     std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "client/cli/environment.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>

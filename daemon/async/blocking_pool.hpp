@@ -1,10 +1,8 @@
 #pragma once
 
-#include "daemon/async/awaitable.hpp"
+#include "daemon/async/hop.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
 #include <type_traits>
@@ -13,6 +11,9 @@
 namespace wharf::async {
 
 /// Threads for work that blocks: disk, hashing, SQLite. The caller's thread stays free.
+///
+/// Requires: the event loops of all callers outlive the pool; its threads still touch a loop for a
+/// moment after they have given a result back.
 class BlockingPool {
   public:
     explicit BlockingPool(std::size_t threads) : pool_{threads} {}
@@ -21,12 +22,11 @@ class BlockingPool {
     ~BlockingPool() { pool_.join(); }
 
     /// Runs `function` on a pool thread and returns its result, or throws what it throws, on the
-    /// caller's executor. Work that has begun always ends before this returns, even when the task
-    /// is cancelled, so `function` may refer to things in the caller's frame.
+    /// caller's executor. It always ends before this returns, even when the task is cancelled, so
+    /// `function` may refer to things in the caller's frame.
     template <typename Function>
     Awaitable<std::invoke_result_t<Function&>> run(Function function) {
-        return asio::co_spawn(pool_.get_executor(), call(std::move(function)),
-                              asio::use_awaitable_t<Executor>{});
+        return run_to_end_on(pool_.get_executor(), call(std::move(function)));
     }
 
   private:

@@ -36,28 +36,49 @@ void log_failure(const std::string& name, const std::exception_ptr& failure) noe
     }
 }
 
-/// co_spawn() would run a task up to its first wait, or even its end, before it returns, in the
-/// middle of whatever the spawning code is doing. Ours begin when the loop comes to them.
-Awaitable<> begin_later(Awaitable<> task) {
-    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    co_await std::move(task);
-}
-
 } // namespace
 
-struct TaskGroup::State {
-    struct Task {
-        std::string name;
-        asio::cancellation_signal stop;
-    };
+/// One task, from spawn() to its end; shared with what is posted about it.
+struct TaskGroup::Task {
+    explicit Task(std::string n) : name{std::move(n)} {}
 
+    enum class Phase { waiting_to_begin, running, ended };
+
+    std::string name;
+    asio::cancellation_signal stop;
+    Phase phase = Phase::waiting_to_begin;
+    bool stop_wanted = false;
+
+    void cancel() {
+        stop_wanted = true;
+        if (phase == Phase::running) {
+            stop.emit(asio::cancellation_type::terminal);
+        }
+    }
+};
+
+struct TaskGroup::State {
     explicit State(Executor e) : executor{std::move(e)} {}
 
     Executor executor;
-    std::list<Task> tasks;
+    std::list<std::shared_ptr<Task>> tasks;
     Event emptied;
     bool cancelled = false;
 };
+
+/// co_spawn() would run a task up to its first wait, or even its end, before it returns, in the
+/// middle of whatever the spawning code is doing. Ours begin when the loop comes to them. And they
+/// do begin, even when they are cancelled before: what a task does on its way out is often what
+/// others wait for. So that cancellation is held back until the task has come to its first wait.
+Awaitable<> TaskGroup::begin_later(std::shared_ptr<Task> entry, Awaitable<> task) {
+    const Executor executor = co_await asio::this_coro::executor;
+    co_await asio::post(executor, asio::use_awaitable);
+    if (entry->stop_wanted) {
+        asio::post(executor, [entry] { entry->cancel(); });
+    }
+    entry->phase = Task::Phase::running;
+    co_await std::move(task);
+}
 
 TaskGroup::TaskGroup(Executor executor) : state_{std::make_shared<State>(std::move(executor))} {}
 
@@ -65,30 +86,28 @@ TaskGroup::~TaskGroup() = default;
 
 void TaskGroup::spawn(std::string name, Awaitable<> task) {
     const auto state = state_;
-    const auto entry = state->tasks.emplace(state->tasks.end());
-    entry->name = std::move(name);
-    asio::co_spawn(state->executor, begin_later(std::move(task)),
-                   asio::bind_cancellation_slot(entry->stop.slot(),
-                                                [state, entry](const std::exception_ptr& failure) {
-                                                    if (failure) {
-                                                        log_failure(entry->name, failure);
-                                                    }
-                                                    state->tasks.erase(entry);
-                                                    if (state->tasks.empty()) {
-                                                        state->emptied.notify_all();
-                                                    }
-                                                }));
-    if (state->cancelled) {
-        entry->stop.emit(asio::cancellation_type::terminal);
-    }
+    const auto entry = std::make_shared<Task>(std::move(name));
+    entry->stop_wanted = state->cancelled;
+    const auto place = state->tasks.insert(state->tasks.end(), entry);
+    auto end = [state, entry, place](const std::exception_ptr& failure) {
+        if (failure) {
+            log_failure(entry->name, failure);
+        }
+        entry->phase = Task::Phase::ended;
+        state->tasks.erase(place);
+        if (state->tasks.empty()) {
+            state->emptied.notify_all();
+        }
+    };
+    asio::co_spawn(state->executor, begin_later(entry, std::move(task)),
+                   asio::bind_cancellation_slot(entry->stop.slot(), std::move(end)));
 }
 
 void TaskGroup::cancel() {
     state_->cancelled = true;
-    // Emitting may end a task at once, which erases it: step on first.
-    for (auto task = state_->tasks.begin(); task != state_->tasks.end();) {
-        const auto current = task++;
-        current->stop.emit(asio::cancellation_type::terminal);
+    const auto tasks = state_->tasks; // a copy: cancelling may end tasks at once
+    for (const auto& task : tasks) {
+        task->cancel();
     }
 }
 

@@ -12,7 +12,8 @@ namespace wharf::async {
 /// is not awaited directly belongs to one. All calls on the executor's one thread.
 ///
 /// A task's exception ends only that task and is logged; cancellation is not an error. A task
-/// spawned after cancel() is cancelled at its first wait.
+/// spawned after cancel() begins too, and is cancelled at its first wait: no task is ever dropped
+/// without having run.
 class TaskGroup {
   public:
     explicit TaskGroup(Executor executor);
@@ -36,7 +37,10 @@ class TaskGroup {
     std::size_t size() const noexcept;
 
   private:
+    struct Task;
     struct State;
+    static Awaitable<> begin_later(std::shared_ptr<Task> entry, Awaitable<> task);
+
     std::shared_ptr<State> state_; // shared with completions, which may come after our end
 };
 

@@ -14,13 +14,15 @@ Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfe
 }
 
 Awaitable<bool> Downloads::complete_from_cache(DownloadRequest request,
-                                               std::shared_ptr<const Plan> plan) {
+                                               std::shared_ptr<Plan> plan) {
     if (request.force) {
         co_return false;
     }
     const store::BroughtIn left =
         co_await context_.store.bring_in(request.repo, plan->revision.commit, plan->wanted);
-    co_return left.missing.empty() && left.unverified.empty();
+    const bool complete = left.missing.empty() && left.unverified.empty();
+    plan->finished = complete && left.settled && plan->revision.recorded;
+    co_return complete;
 }
 
 std::unique_ptr<Watch> Downloads::start(const DownloadRequest& request, const Plan& plan) {
@@ -34,7 +36,10 @@ std::unique_ptr<Watch> Downloads::start(const DownloadRequest& request, const Pl
 }
 
 Awaitable<> Downloads::finish(DownloadRequest request, std::shared_ptr<const Plan> plan) {
-    co_await context_.store.finish_snapshot(request.repo, plan->revision.commit, request.revision);
+    if (!plan->finished) {
+        co_await context_.store.finish_snapshot(request.repo, plan->revision.commit,
+                                                request.revision);
+    }
 }
 
 Awaitable<std::vector<bool>> Downloads::held(DownloadRequest request,

@@ -26,6 +26,7 @@ struct Plan {
     hub::TreePtr tree;
     std::vector<hub::TreeEntry> wanted;
     std::filesystem::path snapshot;
+    bool finished = false; ///< everything is there and durable, and the ref is right
 };
 
 /// Answers requests from what is held and starts jobs for the rest. Control thread.
@@ -37,7 +38,7 @@ class Downloads {
     Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note);
 
     /// Puts what is held into the snapshot; true when that is everything.
-    Awaitable<bool> complete_from_cache(DownloadRequest request, std::shared_ptr<const Plan> plan);
+    Awaitable<bool> complete_from_cache(DownloadRequest request, std::shared_ptr<Plan> plan);
 
     /// Starts or joins the job that brings what is missing.
     std::unique_ptr<Watch> start(const DownloadRequest& request, const Plan& plan);

@@ -4,18 +4,14 @@
 #include "daemon/service/download_calls.hpp"
 
 #include "base/unique_fd.hpp"
-#include "daemon/async/event.hpp"
-#include "daemon/async/task_group.hpp"
+#include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
 
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <exception>
 #include <fcntl.h>
 
 namespace wharf::service {
@@ -24,56 +20,8 @@ namespace json = boost::json;
 
 namespace {
 
-/// How often progress is told: smooth for a person, nothing for the daemon.
-constexpr std::chrono::milliseconds progress_period{200};
-
 /// Files in one part of a list: far below the message limit even with the longest paths.
 constexpr std::size_t files_per_part = 500;
-
-/// Work that goes on while its caller is told about it.
-struct Outcome {
-    bool over = false;
-    std::exception_ptr failure;
-    async::Event changed;
-};
-
-Awaitable<> note_outcome(Awaitable<> work, std::shared_ptr<Outcome> outcome) {
-    try {
-        co_await std::move(work);
-    } catch (...) { // handed to whoever waits for the outcome
-        outcome->failure = std::current_exception();
-    }
-    outcome->over = true;
-    outcome->changed.notify_all();
-}
-
-/// Runs `work` to its end; calls `tell` first and then at every period while it takes longer.
-/// Throws what either throws; `work` has ended in any case.
-template <typename Tell>
-Awaitable<> run_telling(Awaitable<> work, Tell tell) {
-    async::TaskGroup group{co_await asio::this_coro::executor};
-    const auto outcome = std::make_shared<Outcome>();
-    group.spawn("work of a call", note_outcome(std::move(work), outcome));
-    std::exception_ptr failure;
-    try {
-        while (!outcome->over) {
-            const bool ended = co_await outcome->changed.wait_for(progress_period);
-            if (!ended && !outcome->over) {
-                co_await tell();
-            }
-        }
-    } catch (...) { // rethrown when the work has ended
-        failure = std::current_exception();
-    }
-    if (failure) {
-        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    }
-    group.cancel();
-    co_await group.join();
-    if (failure || outcome->failure) {
-        std::rethrow_exception(failure ? failure : outcome->failure);
-    }
-}
 
 /// What one call to Download or Open goes through.
 class DownloadCall {
@@ -87,7 +35,7 @@ class DownloadCall {
 
     /// Everything that is wanted is in the snapshot when this returns.
     Awaitable<> complete() {
-        co_await run_telling(make_plan(), Teller{*this});
+        co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
         if (!held) {
             const auto watch = downloads_.start(request_, *plan_);
@@ -95,7 +43,7 @@ class DownloadCall {
             if (call_.wants_more()) {
                 co_await call_.reply_more(progress_reply());
             }
-            co_await run_telling(watch->job().ended(), Teller{*this});
+            co_await run_telling(watch->job().ended(), [this] { return tell(); });
             watch_ = nullptr;
         }
         co_await downloads_.finish(request_, plan_);
@@ -103,15 +51,10 @@ class DownloadCall {
 
     Awaitable<> make_plan() {
         jobs::Plan plan = co_await downloads_.plan(request_, note_);
-        plan_ = std::make_shared<const jobs::Plan>(std::move(plan));
+        plan_ = std::make_shared<jobs::Plan>(std::move(plan));
     }
 
   private:
-    struct Teller {
-        DownloadCall& owner;
-        Awaitable<> operator()() const { return owner.tell(); }
-    };
-
     Awaitable<> tell() {
         if (call_.wants_more()) {
             co_await call_.reply_more(progress_reply());
@@ -135,7 +78,7 @@ class DownloadCall {
     Call& call_;
     jobs::DownloadRequest request_;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
-    std::shared_ptr<const jobs::Plan> plan_;
+    std::shared_ptr<jobs::Plan> plan_;
     const jobs::Watch* watch_ = nullptr;
 };
 

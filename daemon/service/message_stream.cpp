@@ -97,7 +97,8 @@ void MessageStream::account(std::size_t bytes) {
     shared_.input += bytes - accounted_; // modulo 2^64, so it may shrink as well
     const bool grown = bytes > accounted_;
     accounted_ = bytes;
-    if (grown && shared_.input > shared_.options.input_budget) {
+    const bool is_long = bytes > shared_.scratch.size();
+    if (grown && is_long && shared_.input > shared_.options.input_budget) {
         throw Error{ErrorKind::protocol, "more is being sent to this daemon than it has room for"};
     }
 }

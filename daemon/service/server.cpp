@@ -67,8 +67,10 @@ void Server::serve(UniqueFd connection) noexcept {
 bool Server::has_room(const Peer& peer) noexcept {
     const auto of_user = places_of_.find(peer.uid);
     const std::size_t used = of_user == places_of_.end() ? 0 : of_user->second;
-    const bool room = places_ < shared_.options.max_connections &&
-                      used < shared_.options.max_connections_per_user;
+    const ServerOptions& options = shared_.options;
+    const bool room =
+        places_ < options.max_connections &&
+        (options.max_connections_per_user == 0 || used < options.max_connections_per_user);
     if (!room && full_limit_.allow()) {
         log::warning("service",
                      "too many connections ({}, {} of them of uid {}): refusing one of uid {} "

@@ -154,18 +154,10 @@ void move_aside(const std::filesystem::path& file) {
                  broken);
 }
 
-void remove_orphaned_log(const std::filesystem::path& file) {
-    if (!std::filesystem::exists(file)) {
-        std::filesystem::remove(file.native() + "-wal");
-        std::filesystem::remove(file.native() + "-shm");
-    }
-}
-
 } // namespace
 
 std::unique_ptr<Catalogue> open_catalogue(const std::filesystem::path& file,
                                           std::uint64_t home_device) {
-    remove_orphaned_log(file);
     try {
         return std::make_unique<Catalogue>(file, home_device);
     } catch (const sqlite::Damaged& damage) {

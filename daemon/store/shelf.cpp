@@ -122,6 +122,8 @@ Shelf::Sorted Shelf::bring_in(const std::string& repo_folder, const std::string&
         share(files, repo_folder, commit, sorted);
     }
     place(repo_folder, commit, sorted.placed);
+    sorted.settled =
+        !wanted.empty() && !pending_.contains(repo_folder + "/" + commit) && sorted.copies.empty();
     return sorted;
 }
 

@@ -34,6 +34,7 @@ class Shelf {
         std::vector<hub::TreeEntry> missing;
         std::vector<hub::TreeEntry> unverified;
         std::vector<Copy> copies;
+        bool settled = false; ///< nothing of the snapshot waits to be flushed
     };
 
     /// Puts in place what is verified, here or by hard link from elsewhere; sorts the rest.

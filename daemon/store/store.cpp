@@ -3,6 +3,7 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "daemon/async/event.hpp"
+#include "daemon/async/hop.hpp"
 #include "daemon/store/blob_check.hpp"
 #include "daemon/store/catalogue.hpp"
 #include "daemon/store/copy_blob.hpp"
@@ -16,11 +17,7 @@
 #include "daemon/store/tree_cache.hpp"
 #include "daemon/store/tree_files.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -40,11 +37,8 @@ constexpr std::size_t remembered_files = 500'000;
 constexpr auto lock_poll = std::chrono::milliseconds{100};
 
 /// Awaits work that must not be left half done, even when the task is cancelled in the meantime.
-template <typename T>
-Awaitable<T> to_the_end(Awaitable<T> work) {
-    const Executor executor = co_await asio::this_coro::executor;
-    auto deaf = asio::bind_cancellation_slot(asio::cancellation_slot{}, asio::use_awaitable);
-    co_return co_await asio::co_spawn(executor, std::move(work), std::move(deaf));
+Awaitable<> to_the_end(Awaitable<> work) {
+    co_await async::run_to_end_on(co_await asio::this_coro::executor, std::move(work));
 }
 
 std::string require_commit(const std::string& commit) {
@@ -135,7 +129,7 @@ Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entri
             sorted.missing.push_back(copy.entry);
         }
     }
-    co_return BroughtIn{std::move(sorted.missing), std::move(sorted.unverified)};
+    co_return BroughtIn{std::move(sorted.missing), std::move(sorted.unverified), sorted.settled};
 }
 
 /// A file that cannot be linked may be large: the store's own thread must not copy it. False if it

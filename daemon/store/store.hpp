@@ -24,8 +24,10 @@ using Entries = std::vector<hub::TreeEntry>;
 
 /// What is left to do after everything that needs no network was done.
 struct BroughtIn {
-    Entries missing;    ///< to be fetched
-    Entries unverified; ///< blobs that somebody else put there: hash them before trusting them
+    Entries missing;      ///< to be fetched
+    Entries unverified;   ///< blobs that somebody else put there: hash them before trusting them
+    bool settled = false; ///< all that is in the snapshot is durable: finish_snapshot() is only
+                          ///< needed for the ref
 };
 
 /// What we hold: the cache on disk in the official layout, and the catalogue that knows which blob
@@ -35,10 +37,15 @@ struct BroughtIn {
 /// Order of publishing, which makes a crash at any point harmless: blob written beside the cache →
 /// hash checked (by transfer/) → fdatasync → rename → directory fsync → catalogue → pointer in
 /// the snapshot → snapshot directory fsync → ref.
+///
+/// Cancellation may end each call, but publish() and finish_snapshot() are not left half done.
+/// Links that somebody put where the cache has folders are never followed: a storage Error.
 class Store {
   public:
-    /// Opens or creates; rebuilds a missing or broken catalogue from the disk; removes partial
-    /// files of earlier runs. Throws storage Errors, invalid_request for unusable folders.
+    /// Opens or creates; rebuilds a missing or broken catalogue from the disk; notes blobs that
+    /// came since; removes partial files of earlier runs. Blocks meanwhile. Throws storage Errors
+    /// (also when another process has this cache), invalid_request for unusable folders. Requires:
+    /// the callers' event loop and the pool outlive this.
     Store(StoreOptions options, async::BlockingPool& pool);
     ~Store();
 
@@ -52,14 +59,17 @@ class Store {
     Awaitable<> save_tree(hub::RepoId repo, std::string commit, hub::TreePtr tree);
 
     /// Puts every wanted file whose verified blob we hold (in this repo or another, then by hard
-    /// link) into the commit's snapshot, and says what remains. Reads no file contents.
+    /// link) into the commit's snapshot, and says what remains. Hashes nothing; copies only where
+    /// the file system cannot link.
     Awaitable<BroughtIn> bring_in(hub::RepoId repo, std::string commit, Entries wanted);
 
-    /// As bring_in() says, but changes nothing: which of the wanted files are there (true).
+    /// Which of the wanted files bring_in() would put in place without fetching or hashing (true).
+    /// Changes nothing.
     Awaitable<std::vector<bool>> held(hub::RepoId repo, std::string commit, Entries wanted);
 
-    /// Hashes a blob that bring_in() reported as unverified. True: it is right and known as such
-    /// from now on. False: it was wrong or gone and has been removed.
+    /// Hashes a blob that bring_in() reported as unverified, in whatever repo it is. True: it is
+    /// right and known as such from now on; bring_in() again puts it in place. False: it was wrong
+    /// or gone and has been removed.
     Awaitable<bool> verify(hub::RepoId repo, hub::TreeEntry entry);
 
     /// A new file for a blob's bytes, its space reserved. Throws no_space with numbers.
@@ -72,7 +82,8 @@ class Store {
     Awaitable<BlobLock> lock_blob(hub::RepoId repo, std::string etag);
 
     /// After the last pointer of a job: makes the snapshot durable and points the ref at it. A
-    /// revision that is the commit itself gets no ref.
+    /// revision that is the commit itself gets no ref; nor does one that clashes with another ref
+    /// ("dev" and "dev/x"), which is logged.
     Awaitable<> finish_snapshot(hub::RepoId repo, std::string commit, std::string revision);
 
     /// Where a commit's files are or will be. Any thread.

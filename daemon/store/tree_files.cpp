@@ -38,9 +38,12 @@ hub::TreePtr load_tree(const Directory& cache, const std::string& repo_folder,
 
 void store_tree(const Directory& cache, Staging& staging, const std::string& repo_folder,
                 const std::string& commit, const hub::Tree& tree) {
-    make_repo(cache, repo_folder); // never trees/ alone: the official scanner expects more
-    staging.replace_file(cache.make(trees_folder(repo_folder)), commit + ".json", write_tree(tree),
-                         Staging::Durability::none);
+    Unsynced unsynced;
+    make_repo(cache, repo_folder,
+              &unsynced); // trees/ alone is a broken repo to the official scanner
+    const Directory trees = cache.make(trees_folder(repo_folder), &unsynced);
+    staging.replace_file(trees, commit + ".json", write_tree(tree), Staging::Durability::none);
+    sync_all(unsynced); // the folders only: later blobs rely on them
 }
 
 } // namespace wharf::store

@@ -8,11 +8,11 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/async/hop.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
@@ -344,62 +344,99 @@ Awaitable<> Flight::work() {
 
 /// One try at what a piece lacks, and the wait after a failed one.
 Awaitable<> Flight::fetch_one(Piece& piece) {
-    PieceOrder order{.source = asking(),
-                     .etag = entry_.etag(),
-                     .size = entry_.size,
-                     .location = location_,
-                     .file = file_.get(),
-                     .piece = &piece,
-                     .whole_file = pieces_->count() == 1};
-    const bool had_location = order.location.has_value();
-    const std::string host = next_host();
-    std::optional<Error> failed;
-    co_await context_.gate.pass(host, order.source.token, note_, retry_.longest_asked());
-    {
-        const auto overall = co_await owner_.all_connections_.acquire();
-        const auto per_host = co_await owner_.host_limit(host).acquire();
-        if (context_.gate.is_closed(host, order.source.token)) {
-            co_return; // meanwhile: wait without keeping others from connecting
-        }
-        auto& lane = context_.lanes.pick();
-        ++lane.busy;
-        const ScopeExit idle{[&lane] { --lane.busy; }};
-        try {
-            PieceOutcome outcome = co_await asio::co_spawn(
-                lane.executor, fetch_piece(lane.hub, order), asio::use_awaitable);
-            ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
-            if (lead() != nullptr && lead()->token == order.source.token) {
-                location_ = std::move(outcome.location);
-            }
-        } catch (const hub::RefusedElsewhere& error) {
-            failed = error;
-            context_.gate.learn(error.host(), order.source.token, error);
-        } catch (const Error& error) {
-            failed = error;
-            context_.gate.learn(host, order.source.token, error);
-        }
+    // One asks the Hub where the bytes are; the others wait for what it hears.
+    while (!location_ && locating_) {
+        co_await changed_.wait();
     }
+    const hub::FileSource source = asking();
+    const bool locates = !location_;
+    locating_ = locating_ || locates;
+    const ScopeExit located{[this, locates] {
+        if (locates) {
+            locating_ = false;
+            changed_.notify_all();
+        }
+    }};
+    const auto used = location_;
+    std::optional<Error> failed = co_await try_order(order_for(piece, source));
     if (const auto present = pieces_->present(); present > most_present_) {
         most_present_ = present;
         retry_.progress();
     }
     if (failed) {
-        co_await recover(std::move(*failed), std::move(order.source), had_location);
+        co_await recover(std::move(*failed), source, used);
     }
 }
 
-std::string Flight::next_host() const {
-    return location_ ? location_->authority() : owner_.endpoint_host();
+PieceOrder Flight::order_for(Piece& piece, const hub::FileSource& source) {
+    return {.source = source,
+            .etag = entry_.etag(),
+            .size = entry_.size,
+            .location = location_,
+            .file = file_.get(),
+            .piece = &piece,
+            .whole_file = pieces_->count() == 1,
+            .located = location_listener(source.token)};
 }
 
-/// Waits before the next try, or throws the error because there shall be none.
-Awaitable<> Flight::recover(Error error, hub::FileSource source, bool had_location) {
+std::string Flight::host_of(const std::optional<net::Url>& location) const {
+    return location ? location->authority() : owner_.endpoint_host();
+}
+
+/// Waits for the host's patience and a connection's place, then lets a lane carry out the order.
+/// The error that ended it, if one did.
+Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
+    const std::string host = host_of(order.location);
+    const hub::Token token = order.source.token;
+    co_await context_.gate.pass(host, token, note_, retry_.longest_asked());
+    const auto overall = co_await owner_.all_connections_.acquire();
+    const auto per_host = co_await owner_.host_limit(host).acquire();
+    if (context_.gate.is_closed(host, token)) {
+        co_return std::nullopt; // closed meanwhile: wait without keeping others from connecting
+    }
+    auto& lane = context_.lanes.pick();
+    ++lane.busy;
+    const ScopeExit idle{[&lane] { --lane.busy; }};
+    try {
+        const PieceOutcome outcome =
+            co_await async::run_on(lane.executor, fetch_piece(lane.hub, std::move(order)));
+        ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
+    } catch (const hub::RefusedElsewhere& error) {
+        context_.gate.learn(error.host(), token, error);
+        co_return error;
+    } catch (const Error& error) {
+        context_.gate.learn(host, token, error);
+        co_return error;
+    }
+    co_return std::nullopt;
+}
+
+/// Brings the news of a lane to the control thread, and to this flight if it still is the asker's
+/// whose token the location was signed for.
+std::function<void(const net::Url&)> Flight::location_listener(hub::Token token) {
+    return [executor = context_.executor, flight = weak_from_this(),
+            token = std::move(token)](const net::Url& location) {
+        asio::post(executor, [flight, token, location] {
+            const auto self = flight.lock();
+            if (self && self->lead() != nullptr && self->lead()->token == token) {
+                self->location_ = location;
+                self->changed_.notify_all();
+            }
+        });
+    };
+}
+
+/// Waits before the next try, or throws the error because there shall be none. `used`: the
+/// location that the failed try went to.
+Awaitable<> Flight::recover(Error error, hub::FileSource source, std::optional<net::Url> used) {
     if (is_about_asker(error.kind()) && refuse(source, error)) {
         log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
         co_return;
     }
-    if (had_location && error.kind() != ErrorKind::rate_limited) {
-        location_.reset();
+    if (used && error.kind() != ErrorKind::rate_limited) {
+        if (location_ && location_->to_string() == used->to_string()) {
+            location_.reset();
+        }
         if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
         }
@@ -411,7 +448,7 @@ Awaitable<> Flight::recover(Error error, hub::FileSource source, bool had_locati
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
     }
-    if (context_.gate.is_closed(next_host(), source.token)) {
+    if (context_.gate.is_closed(host_of(location_), source.token)) {
         co_return; // there we wait, and say how long
     }
     if (!counted) {

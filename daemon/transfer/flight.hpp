@@ -50,11 +50,14 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> hash_along();
     Awaitable<> work();
     Awaitable<> fetch_one(Piece& piece);
-    Awaitable<> recover(Error error, hub::FileSource source, bool had_location);
+    Awaitable<std::optional<Error>> try_order(PieceOrder order);
+    PieceOrder order_for(Piece& piece, const hub::FileSource& source);
+    std::function<void(const net::Url&)> location_listener(hub::Token token);
+    Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
     const hub::FileSource* lead() const noexcept;
     const hub::FileSource& asking() const;
-    std::string next_host() const; ///< which will be asked for bytes
     bool refuse(const hub::FileSource& source, const Error& error);
+    std::string host_of(const std::optional<net::Url>& location) const; ///< whom to ask for bytes
     void start_over(std::uint64_t piece_size);
     void end(std::exception_ptr failure);
 
@@ -75,9 +78,10 @@ class Flight : public std::enable_shared_from_this<Flight> {
     std::optional<PieceMap> pieces_;
     std::optional<BlobHasher> hasher_;
     std::uint64_t hashed_ = 0;
-    std::uint64_t most_present_ = 0; ///< what counts as progress: more than ever before
-    std::optional<net::Url> location_;
-    std::exception_ptr trouble_; ///< what a worker could not recover from
+    std::uint64_t most_present_ = 0;   ///< what counts as progress: more than ever before
+    std::optional<net::Url> location_; ///< where the bytes are, by an answer of the Hub
+    bool locating_ = false;            ///< somebody asks the Hub for the location
+    std::exception_ptr trouble_;       ///< what a worker could not recover from
     bool ranges_ignored_ = false;
     Retry retry_;
     std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last

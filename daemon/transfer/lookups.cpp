@@ -61,7 +61,7 @@ Awaitable<Answer> Lookups::wait_for(std::shared_ptr<Question<Answer>> question,
 Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, hub::Token token,
                                        std::shared_ptr<WaitNote> note) {
     if (is_commit_id(revision)) {
-        co_return Resolved{.commit = revision, .stale = false, .why = {}};
+        co_return Resolved{.commit = revision, .stale = false, .why = {}, .recorded = true};
     }
     const auto known = co_await store_.known_commit(repo, revision);
     const auto now = Clock::now();
@@ -69,10 +69,13 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     forget_old_lines();
     auto& line = lines_[key];
     if (!line.last_commit.empty() && now - line.last_answer < options_.revision_ttl) {
-        co_return Resolved{.commit = line.last_commit, .stale = false, .why = {}};
+        co_return Resolved{.commit = line.last_commit,
+                           .stale = false,
+                           .why = {},
+                           .recorded = known == line.last_commit};
     }
     if (known && now < offline_until_) {
-        co_return Resolved{.commit = *known, .stale = true, .why = offline_why_};
+        co_return Resolved{.commit = *known, .stale = true, .why = offline_why_, .recorded = true};
     }
     if (!line.unsent) {
         line.unsent = std::make_shared<Question<std::string>>();
@@ -83,7 +86,9 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     std::string why;
     try {
         std::string commit = co_await wait_for(question, note);
-        co_return Resolved{.commit = std::move(commit), .stale = false, .why = {}};
+        const bool recorded = known == commit;
+        co_return Resolved{
+            .commit = std::move(commit), .stale = false, .why = {}, .recorded = recorded};
     } catch (const Error& error) {
         if (!known || !hub_is_away(error)) {
             throw;
@@ -91,7 +96,7 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
         why = error.message();
     }
     log::warning("transfer", "serving the last known {} of {}: {}", revision, repo.name, why);
-    co_return Resolved{.commit = *known, .stale = true, .why = std::move(why)};
+    co_return Resolved{.commit = *known, .stale = true, .why = std::move(why), .recorded = true};
 }
 
 Awaitable<> Lookups::ask_revision(std::string key, RevisionQuestion question, hub::RepoId repo,

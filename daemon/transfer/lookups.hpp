@@ -32,6 +32,8 @@ struct Resolved {
     std::string commit;
     bool stale = false; ///< the Hub could not be asked; this is the last known answer
     std::string why;    ///< a sentence, when stale
+    /// The cache needs no ref for it: it is a commit's id, or the ref says so already.
+    bool recorded = false;
 };
 
 /// The questions about repos that all jobs of the box share: asked once however many wait for the

@@ -92,7 +92,9 @@ Awaitable<PieceOutcome> fetch_piece(hub::HubClient& hub, PieceOrder order) {
     hub::FileBody body = co_await hub.open_file(std::move(order.source), order.etag, order.size,
                                                 range, std::move(order.location));
     PieceOutcome outcome;
-    outcome.location = std::move(body.location);
+    if (order.located) {
+        order.located(body.location);
+    }
     if (body.range_ignored && !order.whole_file) {
         outcome.range_ignored = true;
         co_return outcome;

@@ -5,8 +5,7 @@
 #include "daemon/store/partial_file.hpp"
 #include "daemon/transfer/piece_map.hpp"
 
-#include <atomic>
-#include <memory>
+#include <functional>
 #include <optional>
 
 namespace wharf::transfer {
@@ -20,12 +19,14 @@ struct PieceOrder {
     store::PartialFile* file = nullptr;
     Piece* piece = nullptr;
     bool whole_file = false; ///< the piece is the only one: the server may ignore ranges
+    /// Told where the bytes come from as soon as that is known, so that other pieces need not ask
+    /// the Hub. Called on the fetching thread.
+    std::function<void(const net::Url&)> located;
 };
 
 /// How a fetch ended that did not throw.
 struct PieceOutcome {
-    std::optional<net::Url> location; ///< where the bytes came from
-    bool range_ignored = false;       ///< nothing was written: only the whole file can be had
+    bool range_ignored = false; ///< nothing was written: only the whole file can be had
 };
 
 /// Fetches what a piece still lacks and writes it to the file, on the executor of `hub`. What was

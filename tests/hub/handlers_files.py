@@ -83,6 +83,9 @@ def _redirect(commit: Commit, entry: FileEntry, status: int, location: str) -> R
 
 def _to_cdn(ctx: Context, repo: Repository, commit: Commit, entry: FileEntry) -> Response:
     state = ctx.state
+    if state.settings.outside_cdn:
+        location = f"{state.settings.outside_cdn}/{entry.etag}"
+        return _redirect(commit, entry, state.settings.redirect_status, location)
     path = f"/{plural(repo.kind)}/{repo.id}/{entry.etag}/{urllib.parse.quote(entry.path)}"
     with state.lock:
         state.cdn_objects[entry.etag] = entry.blob

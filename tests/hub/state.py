@@ -28,6 +28,9 @@ class Settings:
     """Status of the redirect to the CDN."""
     cdn_for_regular: bool = False
     """Serve regular files from the CDN as well."""
+    outside_cdn: str = ""
+    """Redirect to `<this URL>/<etag>`, unsigned, instead of to our own CDN: benchmarks put a real
+    web server there."""
     rate_limits: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Bucket ("api", "resolvers") → (requests per window, window in seconds)."""
 

@@ -1,34 +1,40 @@
 """Judges our Varlink server by a client that is not ours: the `varlink` package of PyPI.
 
-Needs pytest and varlink, and the program varlink_demo_server of the build in WHARF_BUILD (default:
-build/).
+Needs the packages of tests/requirements.txt, and the program varlink_demo_server of the build in
+WHARF_BUILD (default: build/).
 """
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
 import threading
 
 import pytest
-
-varlink = pytest.importorskip("varlink")
+import varlink
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WHARF_BUILD", ROOT / "build"))
 
 
 @pytest.fixture
-def path(tmp_path):
+def server(tmp_path):
     path = tmp_path / "demo" / "demo.sock"
     program = BUILD / "tests/unit/service/varlink_demo_server"
     with subprocess.Popen([program, path], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout.readline() == "ready\n"
-        yield path
+        server.path = path
+        yield server
         server.send_signal(signal.SIGTERM)
         assert server.wait(10) == 0
     assert not path.exists()
+
+
+@pytest.fixture
+def path(server):
+    return server.path
 
 
 @pytest.fixture
@@ -162,6 +168,44 @@ def test_descriptors(path, tmp_path):
         socket.send_fds(raw, [b'{"method":"org.example.demo.Read"}\0'], [file.fileno()])
         reply = json.loads(raw.recv(65536).rstrip(b"\0"))
         assert reply == {"parameters": {"contents": ["from the client"]}}
+
+
+def resident(pid):
+    """The memory of a process, in KiB."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+@pytest.fixture
+def many_descriptors():
+    """Raises the limit of this process, and of the server that is started after it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2200:
+        pytest.skip("not enough descriptors are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_idle_connections_are_cheap(many_descriptors, server, demo):
+    before = resident(server.pid)
+    idle = []
+    for _ in range(2000):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(server.path))
+        connection.sendall(b'{"method":"org.varlink.service.GetInfo"}\0')
+        assert connection.recv(4096).endswith(b"\0")
+        idle.append(connection)
+    each = (resident(server.pid) - before) / len(idle)
+    print(f"{each:.1f} KiB resident for each idle connection")
+    assert demo.Ping("quick") == {"text": "quick"}
+    for connection in idle:
+        connection.close()
+    assert demo.Ping("quick") == {"text": "quick"}
+    if "asan" not in str(BUILD) and "tsan" not in str(BUILD):
+        assert each < 8
 
 
 def test_a_second_server_is_refused(path):

@@ -4,7 +4,7 @@
 #include "base/scope_exit.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
-#include "daemon/service/reply_stream.hpp"
+#include "daemon/service/run_telling.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -56,22 +56,21 @@ Awaitable<> count(Call& call) {
     co_await call.reply(std::move(last));
 }
 
-Awaitable<> change(service::ReplyStream& stream, std::int64_t changes) {
-    const ScopeExit end{[&] { stream.finish(); }};
-    for (std::int64_t i = 0; i < changes; ++i) {
-        json::object state{{"number", i}};
-        stream.offer(std::move(state));
+Awaitable<> count_up(std::int64_t& number, std::int64_t to) {
+    while (number < to) {
+        ++number;
         co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
     }
 }
 
 Awaitable<> watch(DemoState& state, Call& call) {
-    service::ReplyStream stream{call, std::chrono::milliseconds{0}};
-    async::TaskGroup work{co_await asio::this_coro::executor};
     const auto changes = int_parameter(call, "changes");
-    work.spawn("change", change(stream, changes));
-    co_await stream.run();
-    co_await work.join();
+    std::int64_t number = 0;
+    const auto tell = [&] {
+        json::object reply{{"number", number}};
+        return call.reply_more(std::move(reply));
+    };
+    co_await service::run_telling(count_up(number, changes), tell, std::chrono::milliseconds{0});
     ++state.watch_replies;
     json::object last{{"number", changes}};
     co_await call.reply(std::move(last));

@@ -130,6 +130,11 @@ class OfficialClient:
             timeout=timeout,
         )
 
+    def kill(self) -> None:
+        """Ends it as a crash would; a call that runs in another thread raises RuntimeError."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()

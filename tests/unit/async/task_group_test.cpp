@@ -1,4 +1,5 @@
 #include "daemon/async/event.hpp"
+#include "daemon/async/hop.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "tests/support/run_coroutine.hpp"
@@ -26,7 +27,7 @@ Awaitable<> fail() {
 }
 
 Awaitable<> sleep_elsewhere(wharf::Executor executor, bool& cleaned_up) {
-    co_await wharf::asio::co_spawn(executor, sleep_long(cleaned_up), wharf::asio::use_awaitable);
+    co_await wharf::async::run_on(executor, sleep_long(cleaned_up));
 }
 
 } // namespace
@@ -57,6 +58,19 @@ TEST_CASE("a task spawned after the cancellation ends too") {
     const auto body = [&]() -> Awaitable<> {
         group.cancel();
         group.spawn("late", sleep_long(cleaned_up));
+        co_await group.join();
+        CHECK(cleaned_up);
+    };
+    wharf::test::run(body(), context);
+}
+
+TEST_CASE("a task cancelled before it began still begins, and ends at its first wait") {
+    wharf::asio::io_context context;
+    TaskGroup group{context.get_executor()};
+    bool cleaned_up = false;
+    const auto body = [&]() -> Awaitable<> {
+        group.spawn("early", sleep_long(cleaned_up));
+        group.cancel();
         co_await group.join();
         CHECK(cleaned_up);
     };

@@ -221,16 +221,14 @@ TEST_CASE("which changes a running daemon cannot take over") {
 
     Config live = running;
     live.daemon.log_level = wharf::log::Level::debug;
-    live.daemon.shutdown_grace = 1s;
-    live.hub.connect_timeout = 1s;
-    live.hub.first_byte_timeout = 1s;
     live.hub.revision_ttl = 1s;
-    live.transfer = {1, 1, 1, 1U << 20, 1s};
+    live.transfer = {1, 1, 1, 1U << 20, running.transfer.stall_timeout};
     CHECK(wharf::changes_needing_restart(running, live).empty());
 
     Config other = live;
     other.daemon.socket = "/x";
     other.daemon.state_dir = "/x";
+    other.daemon.shutdown_grace = 1s;
     other.daemon.io_threads = running.daemon.io_threads + 1;
     other.daemon.max_clients = 1;
     other.cache = {"/x", true};
@@ -238,8 +236,13 @@ TEST_CASE("which changes a running daemon cannot take over") {
     other.hub.ca_file = "/x";
     other.hub.proxy = "http://h:1";
     other.hub.no_proxy = "*";
+    other.hub.connect_timeout = 1s;
+    other.hub.first_byte_timeout = 1s;
+    other.transfer.stall_timeout = 1s;
     CHECK(wharf::changes_needing_restart(running, other) ==
-          std::vector<std::string>{"daemon.socket", "daemon.state_dir", "daemon.io_threads",
-                                   "daemon.max_clients", "cache.dir", "cache.lock_files",
-                                   "hub.endpoint", "hub.ca_file", "hub.proxy", "hub.no_proxy"});
+          std::vector<std::string>{"daemon.socket", "daemon.state_dir", "daemon.shutdown_grace",
+                                   "daemon.io_threads", "daemon.max_clients", "cache.dir",
+                                   "cache.lock_files", "hub.endpoint", "hub.ca_file", "hub.proxy",
+                                   "hub.no_proxy", "hub.connect_timeout", "hub.first_byte_timeout",
+                                   "transfer.stall_timeout"});
 }

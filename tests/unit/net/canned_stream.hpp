@@ -36,12 +36,15 @@ class CannedStream final : public net::Stream {
         co_return;
     }
 
-    bool is_quiet() noexcept override { return quiet; }
+    bool is_quiet() noexcept override {
+        return quiet || (quiet_at_end && position_ == input_.size());
+    }
     const std::string& peer() const noexcept override { return peer_; }
 
     std::shared_ptr<std::string> sent = std::make_shared<std::string>();
     std::size_t write_limit = SIZE_MAX; ///< the write that goes beyond fails
     bool quiet = true;
+    bool quiet_at_end = false; ///< quiet once all has been read
 
   private:
     std::string input_;

@@ -1,4 +1,3 @@
-#include "daemon/async/task_group.hpp"
 #include "tests/unit/net/client_fixture.hpp"
 
 #include <fmt/format.h>

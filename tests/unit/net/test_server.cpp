@@ -4,7 +4,6 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
 #include <csignal>
@@ -41,10 +40,11 @@ int listen_on_v4(int backlog) {
     return fd;
 }
 
-int listen_on_v6() {
+int listen_on_v6(std::uint16_t port) {
     const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in6 address{};
     address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
     address.sin6_addr = in6addr_loopback;
     if (::bind(fd, generic(&address), sizeof address) != 0 || ::listen(fd, 16) != 0) {
         throw std::runtime_error{"cannot listen"};
@@ -181,9 +181,10 @@ void Peer::reset() {
     ::close(null);
 }
 
-TestServer::TestServer(Script script, const std::optional<ServerTls>& tls, bool v6)
+TestServer::TestServer(Script script, const std::optional<ServerTls>& tls,
+                       std::optional<std::uint16_t> v6_port)
     : script_{std::move(script)}, tls_{tls ? make_context(*tls) : nullptr},
-      tls_at_once_{tls.has_value()}, listener_{v6 ? listen_on_v6() : listen_on_v4(64)},
+      tls_at_once_{tls.has_value()}, listener_{v6_port ? listen_on_v6(*v6_port) : listen_on_v4(64)},
       port_{port_of(listener_)}, acceptor_{[this] { accept_all(); }} {}
 
 TestServer::~TestServer() {

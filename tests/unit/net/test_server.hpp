@@ -61,8 +61,9 @@ class TestServer {
     /// `connection` counts from 1.
     using Script = std::function<void(Peer& peer, int connection)>;
 
+    /// Listens on 127.0.0.1, or on this port of ::1.
     explicit TestServer(Script script, const std::optional<ServerTls>& tls = std::nullopt,
-                        bool v6 = false);
+                        std::optional<std::uint16_t> v6_port = std::nullopt);
     TestServer(const TestServer&) = delete;
     TestServer& operator=(const TestServer&) = delete;
     ~TestServer();

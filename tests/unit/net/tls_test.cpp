@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
+#include <future>
+
 using namespace std::chrono_literals;
 using wharf::Awaitable;
 using wharf::Error;
@@ -239,6 +241,42 @@ TEST_CASE("a kept TLS connection that dies is replaced, whether or not it said g
                 CHECK(fetched.message() == "no error");
                 CHECK(fetched.body == expected);
             }
+            CHECK(server.connections() == 2);
+        };
+        wharf::test::run(body(), context);
+    }
+}
+
+TEST_CASE("a kept TLS connection on which the peer closed or spoke is noticed before it is used") {
+    const Trusting trusting;
+    for (const int how : {0, 1, 2}) {
+        CAPTURE(how);
+        std::promise<void> go;
+        std::promise<void> gone;
+        TestServer server{[&](Peer& peer, int connection) {
+                              peer.read_request();
+                              peer.write(answer("ok"));
+                              if (connection == 1) {
+                                  go.get_future().wait();
+                                  how == 0   ? peer.close()
+                                  : how == 1 ? peer.cut()
+                                             : peer.write("HTTP/1.1 408 Too Late\r\n\r\n");
+                                  gone.set_value();
+                              }
+                              peer.wait_for_close();
+                          },
+                          server_tls()};
+        wharf::asio::io_context context;
+        HttpClient client{context.get_executor(), trusting.options};
+        const auto body = [&]() -> Awaitable<> {
+            Fetched first;
+            co_await fetch(client, get(server.url()), first);
+            go.set_value();
+            gone.get_future().wait();
+            Fetched second;
+            co_await fetch(client, wharf::test::post(server.url(), "x"), second);
+            CHECK(second.message() == "no error");
+            CHECK(second.body == "ok");
             CHECK(server.connections() == 2);
         };
         wharf::test::run(body(), context);

@@ -101,6 +101,7 @@ TEST_CASE("what is no absolute HTTP URL is refused, and the error does not repea
         CHECK(parsed.error().kind() == ErrorKind::invalid_request);
         CHECK(parsed.error().message().find("secret") == std::string::npos);
     }
+    CHECK(Url::parse("http://user:secret@host/").error().message().ends_with("user information"));
     CHECK(Url::parse("http://host/" + std::string((16 << 10) - 12, 'a')).has_value());
 }
 

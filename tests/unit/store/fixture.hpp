@@ -67,7 +67,11 @@ inline unsigned mode(const std::filesystem::path& path) {
 /// A store in a folder of its own; reopen() is a restart of the daemon.
 class StoreFixture {
   public:
-    explicit StoreFixture(bool lock_files = false) : lock_files_{lock_files} {}
+    explicit StoreFixture(bool lock_files = false)
+        : own_{std::make_unique<TempDir>()}, home_{own_->path()}, lock_files_{lock_files} {}
+
+    /// In a folder of somebody else's.
+    explicit StoreFixture(std::filesystem::path home) : home_{std::move(home)} {}
 
     store::Store& store() {
         if (!store_) {
@@ -84,9 +88,9 @@ class StoreFixture {
         return store();
     }
 
-    std::filesystem::path cache() const { return dir_ / "cache"; }
-    std::filesystem::path state() const { return dir_ / "state"; }
-    std::filesystem::path outside() const { return dir_ / "outside"; }
+    std::filesystem::path cache() const { return home_ / "cache"; }
+    std::filesystem::path state() const { return home_ / "state"; }
+    std::filesystem::path outside() const { return home_ / "outside"; }
     std::filesystem::path repo() const { return cache() / "models--org--name"; }
     std::filesystem::path other_repo() const { return cache() / "datasets--org--data"; }
     std::filesystem::path staging() const { return cache() / ".locks/.wharf"; }
@@ -130,8 +134,9 @@ class StoreFixture {
         co_await store().publish(std::move(file), repo);
     }
 
-    TempDir dir_;
-    bool lock_files_;
+    std::unique_ptr<TempDir> own_;
+    std::filesystem::path home_;
+    bool lock_files_ = false;
     asio::io_context context_; // outlives the pools, which touch it last after it has the result
     async::BlockingPool pool_{2};
     std::unique_ptr<store::Store> store_;

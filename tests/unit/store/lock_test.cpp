@@ -1,10 +1,15 @@
 #include "daemon/async/task_group.hpp"
+#include "daemon/store/directory.hpp"
 #include "tests/unit/store/fixture.hpp"
 
 #include <boost/asio/post.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <thread>
 
 namespace fs = std::filesystem;
 using namespace wharf::test;
@@ -112,6 +117,38 @@ TEST_CASE("a lock file that was removed on release is made anew") {
     CHECK(lock->is_held());
     Peer peer{f.path()};
     CHECK_FALSE(peer.try_lock());
+}
+
+TEST_CASE("a lock that is held is never that of a removed file") {
+    const TempDir dir;
+    const wharf::store::Directory cache{dir.path()};
+    const fs::path path = dir / ".locks/models--a--b" / (etag + ".lock");
+    fs::create_directories(path.parent_path());
+    std::atomic<bool> stop = false;
+    std::thread remover{[&] { // locks, removes and releases, over and over
+        while (!stop) {
+            const UniqueFd fd{wharf::adopt_fd, ::open(path.c_str(), O_RDWR | O_CREAT, 0664)};
+            struct stat info{};
+            if (::flock(fd.value(), LOCK_EX | LOCK_NB) == 0 && ::fstat(fd.value(), &info) == 0 &&
+                info.st_nlink == 1) {
+                ::unlink(path.c_str());
+            }
+        }
+    }};
+    int held = 0;
+    bool shared = false;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
+    while (std::chrono::steady_clock::now() < end) {
+        const auto lock = wharf::store::try_lock_blob(cache, "models--a--b", etag);
+        if (lock && lock->is_held()) {
+            ++held;
+            shared = shared || Peer{path}.try_lock();
+        }
+    }
+    stop = true;
+    remover.join();
+    CHECK(held > 0);
+    CHECK_FALSE(shared);
 }
 
 TEST_CASE("who waits for a lock can be cancelled") {
