@@ -90,11 +90,13 @@ Awaitable<> download(jobs::Downloads& downloads, Call& call) {
     for (const auto& path : work.request().filter.files) {
         files.push_back(json::string{(plan.snapshot / path).native()});
     }
-    co_await call.reply({{"result", json::object{{"commit", plan.revision.commit},
-                                                 {"snapshot", plan.snapshot.native()},
-                                                 {"files", std::move(files)},
-                                                 {"stale", plan.revision.stale},
-                                                 {"why", or_null(plan.revision.why)}}}});
+    co_await call.reply(
+        {{"result", json::object{{"commit", plan.revision.commit},
+                                 {"snapshot", plan.snapshot.native()},
+                                 {"files", std::move(files)},
+                                 {"count", static_cast<std::int64_t>(plan.wanted.size())},
+                                 {"stale", plan.revision.stale},
+                                 {"why", or_null(plan.revision.why)}}}});
 }
 
 /// The files of a plan from `begin` on, as one part of a list.
