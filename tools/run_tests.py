@@ -30,7 +30,8 @@ THREADED = {"async", "net", "store", "transfer", "jobs", "service"}
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"
+    f":suppressions={ROOT / 'tests' / 'tsan.suppressions'}",
 }
 
 DOCTEST = re.compile(r"test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped")
@@ -176,7 +177,7 @@ def pytest(folder: str, *, needs_build: bool) -> Callable[[Log], Outcome]:
         report.unlink(missing_ok=True)
         code = log.run(
             str(python), "-m", "pytest", folder, "-q", "-ra", "--durations=5",
-            f"--junitxml={report}", env={"WHARF_BUILD_DIR": str(ROOT / "build")},
+            f"--junitxml={report}", env={"WHARF_BUILD": str(ROOT / "build")},
         )
         if not report.exists():
             return Outcome(failed=1, note=f"pytest ended with {code}")

@@ -275,8 +275,11 @@ Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, st
         }
         const Ended answer = co_await read_rest(std::move(response));
         if (!is_redirect(answer.status)) {
-            throw from_hub && !located ? hub_error(refusal_of(answer), file.subject)
-                                       : location_error(refusal_of(answer), url, file.subject);
+            if (from_hub && !located) {
+                throw hub_error(refusal_of(answer), file.subject);
+            }
+            throw RefusedElsewhere{location_error(refusal_of(answer), url, file.subject),
+                                   url.authority()};
         }
         url = redirect_target(answer, url, file.subject).value();
     }

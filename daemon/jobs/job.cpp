@@ -282,7 +282,7 @@ Awaitable<> Job::fetch_some() {
             missing_.pop_back();
             co_await fetch(std::move(entry));
         }
-    } catch (const Error&) {
+    } catch (...) { // rethrown by fetch_missing(): a file that did not come must not be forgotten
         if (!trouble_) {
             trouble_ = std::current_exception();
         }

@@ -67,6 +67,13 @@ bool worth_keeping(const std::exception_ptr& failure) noexcept {
     }
 }
 
+/// Errors that say who may have the file, and nothing about the file.
+bool is_about_asker(ErrorKind kind) noexcept {
+    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
+           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+}
+
 std::uint64_t jitter_seed(const std::string& etag) {
     return std::hash<std::string>{}(etag) ^
            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -78,13 +85,13 @@ Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
     : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force},
       retry_{context_.options.retry, jitter_seed(entry_.etag())} {}
 
-std::list<hub::FileSource>::iterator Flight::add(hub::FileSource source) {
-    return askers_.insert(askers_.end(), std::move(source));
+Place Flight::add(hub::FileSource source) {
+    return askers_.insert(askers_.end(), Asker{std::move(source), nullptr});
 }
 
-void Flight::leave(std::list<hub::FileSource>::iterator place) {
-    last_repo_ = place->repo;
-    if (place == askers_.begin()) {
+void Flight::leave(Place place) {
+    last_repo_ = place->source.repo;
+    if (lead() == &place->source) {
         location_.reset(); // it was signed for that asker
     }
     askers_.erase(place);
@@ -124,14 +131,48 @@ void Flight::inherit(Flight& ended) noexcept {
     paused_since_ = std::chrono::steady_clock::now();
 }
 
-Awaitable<> Flight::landed() {
+Awaitable<> Flight::landed(Place place) {
     const auto self = shared_from_this();
-    while (state_ != State::landed && state_ != State::failed) {
+    while (state_ != State::landed && state_ != State::failed && !place->refusal) {
         co_await changed_.wait();
     }
-    if (failure_) {
-        std::rethrow_exception(failure_);
+    if (failure_ || place->refusal) {
+        std::rethrow_exception(place->refusal ? place->refusal : failure_);
     }
+}
+
+/// The asker in whose name we ask. None when nobody is left.
+const hub::FileSource* Flight::lead() const noexcept {
+    const auto first =
+        std::ranges::find_if(askers_, [](const Asker& asker) { return !asker.refusal; });
+    return first == askers_.end() ? nullptr : &first->source;
+}
+
+const hub::FileSource& Flight::asking() const {
+    if (const auto* source = lead()) {
+        return *source;
+    }
+    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
+}
+
+/// Tells those who may not have the file by this source. False when nobody else would be left.
+bool Flight::refuse(const hub::FileSource& source, const Error& error) {
+    const auto is_same = [&](const Asker& asker) {
+        return asker.source.repo == source.repo && asker.source.token == source.token;
+    };
+    const auto others = std::ranges::any_of(
+        askers_, [&](const Asker& asker) { return !asker.refusal && !is_same(asker); });
+    if (!others) {
+        return false;
+    }
+    for (Asker& asker : askers_) {
+        if (!asker.refusal && is_same(asker)) {
+            asker.refusal = std::make_exception_ptr(error);
+        }
+    }
+    location_.reset();
+    changed_.notify_all();
+    return true;
 }
 
 Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
@@ -173,7 +214,7 @@ void Flight::end(std::exception_ptr failure) {
 }
 
 Awaitable<> Flight::bring() {
-    const auto lock = co_await context_.store.lock_blob(askers_.front().repo, entry_.etag());
+    const auto lock = co_await context_.store.lock_blob(asking().repo, entry_.etag());
     if (!force_) {
         const bool there = co_await already_there();
         if (there) {
@@ -191,7 +232,7 @@ Awaitable<> Flight::bring() {
             break;
         }
         log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
-                     askers_.empty() ? "?" : askers_.front().repo.name, digest, entry_.etag(),
+                     askers_.empty() ? "?" : askers_.front().source.repo.name, digest, entry_.etag(),
                      second_try ? "" : "; fetching it again");
         file_.reset();
         location_.reset();
@@ -203,7 +244,7 @@ Awaitable<> Flight::bring() {
                         "nothing was stored; a proxy or mirror on the way may damage files"};
         }
     }
-    const hub::RepoId repo = askers_.empty() ? last_repo_ : askers_.front().repo;
+    const hub::RepoId repo = lead() != nullptr ? lead()->repo : last_repo_;
     // Everything is there and right: a pause that comes now comes too late.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await context_.store.publish(std::move(file_), repo);
@@ -212,7 +253,7 @@ Awaitable<> Flight::bring() {
 }
 
 Awaitable<bool> Flight::already_there() {
-    const hub::FileSource source = askers_.front();
+    const hub::FileSource source = asking();
     store::Entries wanted{entry_};
     const store::BroughtIn left =
         co_await context_.store.bring_in(source.repo, source.commit, std::move(wanted));
@@ -280,17 +321,22 @@ Awaitable<> Flight::hash_along() {
     }
 }
 
-/// Takes pieces and fetches them until none is left or one cannot be had.
+/// Takes pieces and fetches them until none is left, one cannot be had, or pieces turn out to be
+/// the wrong way.
 Awaitable<> Flight::work() {
     try {
-        while (Piece* piece = pieces_->take()) {
+        while (!ranges_ignored_) {
+            Piece* piece = pieces_->take();
+            if (piece == nullptr) {
+                co_return;
+            }
             const ScopeExit give_back{[this, piece] { pieces_->give_back(*piece); }};
             while (!piece->complete() && !ranges_ignored_) {
                 co_await fetch_one(*piece);
             }
             changed_.notify_all(); // the frontier may have moved far
         }
-    } catch (const Error&) {
+    } catch (...) { // rethrown by hash_along(), which would wait for us for ever
         trouble_ = std::current_exception();
         changed_.notify_all();
     }
@@ -302,9 +348,7 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
     while (!location_ && locating_) {
         co_await changed_.wait();
     }
-    if (askers_.empty()) {
-        throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
-    }
+    const hub::FileSource source = asking();
     const bool locates = !location_;
     locating_ = locating_ || locates;
     const ScopeExit located{[this, locates] {
@@ -314,35 +358,42 @@ Awaitable<> Flight::fetch_one(Piece& piece) {
         }
     }};
     const auto used = location_;
-    std::optional<Error> failed = co_await try_order(order_for(piece));
+    std::optional<Error> failed = co_await try_order(order_for(piece, source));
     if (const auto present = pieces_->present(); present > most_present_) {
         most_present_ = present;
         retry_.progress();
     }
     if (failed) {
-        co_await recover(std::move(*failed), used);
+        co_await recover(std::move(*failed), source, used);
     }
 }
 
-PieceOrder Flight::order_for(Piece& piece) {
-    return {.source = askers_.front(),
+PieceOrder Flight::order_for(Piece& piece, const hub::FileSource& source) {
+    return {.source = source,
             .etag = entry_.etag(),
             .size = entry_.size,
             .location = location_,
             .file = file_.get(),
             .piece = &piece,
             .whole_file = pieces_->count() == 1,
-            .located = location_listener()};
+            .located = location_listener(source.token)};
 }
 
-/// Waits for a connection's place and the host's patience, then lets a lane carry out the order.
+std::string Flight::host_of(const std::optional<net::Url>& location) const {
+    return location ? location->authority() : owner_.endpoint_host();
+}
+
+/// Waits for the host's patience and a connection's place, then lets a lane carry out the order.
 /// The error that ended it, if one did.
 Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
-    const std::string host = order.location ? order.location->authority() : owner_.endpoint_host();
+    const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
+    co_await context_.gate.pass(host, token, note_, retry_.longest_asked());
     const auto overall = co_await owner_.all_connections_.acquire();
     const auto per_host = co_await owner_.host_limit(host).acquire();
-    co_await context_.gate.pass(host, token, note_);
+    if (context_.gate.is_closed(host, token)) {
+        co_return std::nullopt; // closed meanwhile: wait without keeping others from connecting
+    }
     auto& lane = context_.lanes.pick();
     ++lane.busy;
     const ScopeExit idle{[&lane] { --lane.busy; }};
@@ -350,6 +401,9 @@ Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
         const PieceOutcome outcome =
             co_await async::run_on(lane.executor, fetch_piece(lane.hub, std::move(order)));
         ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
+    } catch (const hub::RefusedElsewhere& error) {
+        context_.gate.learn(error.host(), token, error);
+        co_return error;
     } catch (const Error& error) {
         context_.gate.learn(host, token, error);
         co_return error;
@@ -359,12 +413,12 @@ Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
 
 /// Brings the news of a lane to the control thread, and to this flight if it still is the asker's
 /// whose token the location was signed for.
-std::function<void(const net::Url&)> Flight::location_listener() {
+std::function<void(const net::Url&)> Flight::location_listener(hub::Token token) {
     return [executor = context_.executor, flight = weak_from_this(),
-            token = askers_.front().token](const net::Url& location) {
+            token = std::move(token)](const net::Url& location) {
         asio::post(executor, [flight, token, location] {
             const auto self = flight.lock();
-            if (self && !self->askers_.empty() && self->askers_.front().token == token) {
+            if (self && self->lead() != nullptr && self->lead()->token == token) {
                 self->location_ = location;
                 self->changed_.notify_all();
             }
@@ -374,8 +428,12 @@ std::function<void(const net::Url&)> Flight::location_listener() {
 
 /// Waits before the next try, or throws the error because there shall be none. `used`: the
 /// location that the failed try went to.
-Awaitable<> Flight::recover(Error error, std::optional<net::Url> used) {
-    if (used) {
+Awaitable<> Flight::recover(Error error, hub::FileSource source, std::optional<net::Url> used) {
+    if (is_about_asker(error.kind()) && refuse(source, error)) {
+        log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
+        co_return;
+    }
+    if (used && error.kind() != ErrorKind::rate_limited) {
         if (location_ && location_->to_string() == used->to_string()) {
             location_.reset();
         }
@@ -383,9 +441,18 @@ Awaitable<> Flight::recover(Error error, std::optional<net::Url> used) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
         }
     }
-    const auto delay = retry_.next(error);
+    // An outage hits all connections of the file: that is one failure, not one for each.
+    const auto now = std::chrono::steady_clock::now();
+    const bool counted = now < retry_at_;
+    const auto delay = retry_.next(error, counted);
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
+    }
+    if (context_.gate.is_closed(host_of(location_), source.token)) {
+        co_return; // there we wait, and say how long
+    }
+    if (!counted) {
+        retry_at_ = now + *delay;
     }
     log::warning("transfer", "{}: {}; trying again in {} ms", entry_.path, error.message(),
                  delay->count());

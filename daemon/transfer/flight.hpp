@@ -21,9 +21,9 @@ class Flight : public std::enable_shared_from_this<Flight> {
 
     Flight(Flights& owner, hub::TreeEntry entry, bool force);
 
-    /// The first asker's source is the one used.
-    std::list<hub::FileSource>::iterator add(hub::FileSource source);
-    void leave(std::list<hub::FileSource>::iterator place);
+    /// The source of the first asker who was not refused is the one used.
+    Place add(hub::FileSource source);
+    void leave(Place place);
 
     /// Starts, or goes on after a pause. Requires: not running, at least one asker.
     void start();
@@ -32,11 +32,12 @@ class Flight : public std::enable_shared_from_this<Flight> {
     /// Takes over the bytes of a flight that has ended.
     void inherit(Flight& ended) noexcept;
 
-    Awaitable<> landed();
+    /// Throws what made the flight fail, or the asker's refusal.
+    Awaitable<> landed(Place place);
 
     State state() const noexcept { return state_; }
     const hub::TreeEntry& entry() const noexcept { return entry_; }
-    const std::list<hub::FileSource>& askers() const noexcept { return askers_; }
+    const std::list<Asker>& askers() const noexcept { return askers_; }
     const std::string& reason() const noexcept { return note_->reason; }
     std::uint64_t done() const noexcept;
     std::chrono::steady_clock::time_point paused_since() const noexcept { return paused_since_; }
@@ -49,10 +50,14 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> hash_along();
     Awaitable<> work();
     Awaitable<> fetch_one(Piece& piece);
-    std::function<void(const net::Url&)> location_listener();
-    PieceOrder order_for(Piece& piece);
     Awaitable<std::optional<Error>> try_order(PieceOrder order);
-    Awaitable<> recover(Error error, std::optional<net::Url> used);
+    PieceOrder order_for(Piece& piece, const hub::FileSource& source);
+    std::function<void(const net::Url&)> location_listener(hub::Token token);
+    Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
+    const hub::FileSource* lead() const noexcept;
+    const hub::FileSource& asking() const;
+    bool refuse(const hub::FileSource& source, const Error& error);
+    std::string host_of(const std::optional<net::Url>& location) const; ///< whom to ask for bytes
     void start_over(std::uint64_t piece_size);
     void end(std::exception_ptr failure);
 
@@ -61,7 +66,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     hub::TreeEntry entry_;
     bool force_;
     State state_ = State::paused;
-    std::list<hub::FileSource> askers_;
+    std::list<Asker> askers_;
     hub::RepoId last_repo_; ///< where to publish when the last asker left at the last moment
     std::unique_ptr<async::TaskGroup> task_;
     std::exception_ptr failure_;
@@ -79,6 +84,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     std::exception_ptr trouble_;       ///< what a worker could not recover from
     bool ranges_ignored_ = false;
     Retry retry_;
+    std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
 };
 
 } // namespace wharf::transfer

@@ -6,7 +6,7 @@
 
 namespace wharf::transfer {
 
-Ticket::Ticket(std::shared_ptr<Flight> flight, std::list<hub::FileSource>::iterator place)
+Ticket::Ticket(std::shared_ptr<Flight> flight, Place place)
     : flight_{std::move(flight)}, place_{place} {}
 
 Ticket::~Ticket() {
@@ -14,7 +14,7 @@ Ticket::~Ticket() {
 }
 
 Awaitable<> Ticket::landed() {
-    return flight_->landed();
+    return flight_->landed(place_);
 }
 
 std::uint64_t Ticket::done() const noexcept {
@@ -49,7 +49,7 @@ std::vector<FlightStatus> Flights::status() const {
     for (const auto& [etag, flight] : flights_) {
         if (flight->state() == Flight::State::running && !flight->askers().empty()) {
             all.push_back({.etag = etag,
-                           .repo = flight->askers().front().repo,
+                           .repo = flight->askers().front().source.repo,
                            .path = flight->entry().path,
                            .done = flight->done(),
                            .total = flight->entry().size,

@@ -10,6 +10,7 @@
 #include "daemon/transfer/retry.hpp"
 
 #include <cstddef>
+#include <exception>
 #include <list>
 #include <map>
 #include <memory>
@@ -28,6 +29,13 @@ struct FlightOptions {
     RetryPolicy retry;
     std::chrono::hours keep_paused{24}; ///< how long a paused flight keeps its bytes
 };
+
+/// One who wants a flight's blob, in the flight's list.
+struct Asker {
+    hub::FileSource source;
+    std::exception_ptr refusal; ///< what he was told, when he in particular may not have it
+};
+using Place = std::list<Asker>::iterator;
 
 /// What all flights share.
 struct FlightContext {
@@ -54,12 +62,13 @@ struct FlightStatus {
 /// leave pauses it. Control thread.
 class Ticket {
   public:
-    Ticket(std::shared_ptr<Flight> flight, std::list<hub::FileSource>::iterator place);
+    Ticket(std::shared_ptr<Flight> flight, Place place);
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     ~Ticket();
 
-    /// Returns once the blob is published in some repo; throws what made the flight fail.
+    /// Returns once the blob is published in some repo; throws what made the flight fail, or the
+    /// refusal of this asker.
     Awaitable<> landed();
 
     /// Bytes of the blob that are there.
@@ -70,7 +79,7 @@ class Ticket {
 
   private:
     std::shared_ptr<Flight> flight_;
-    std::list<hub::FileSource>::iterator place_;
+    Place place_;
 };
 
 /// All transfers of the box: one flight per blob however many ask. Control thread.

@@ -126,7 +126,8 @@ Awaitable<> Lookups::ask_revision(std::string key, RevisionQuestion question, hu
     while (!question->answer && !question->failure) {
         std::optional<Error> failed;
         try {
-            co_await gate_.pass(hub_.endpoint().authority(), token, question->note);
+            co_await gate_.pass(hub_.endpoint().authority(), token, question->note,
+                                policy.longest_asked);
             auto& line = lines_[key];
             if (line.unsent == question) {
                 line.unsent.reset(); // who comes from now on wants a later answer
@@ -200,7 +201,8 @@ Awaitable<> Lookups::ask_tree(std::string key, TreeQuestion question, hub::RepoI
     while (!question->answer && !question->failure) {
         std::optional<Error> failed;
         try {
-            co_await gate_.pass(hub_.endpoint().authority(), token, question->note);
+            co_await gate_.pass(hub_.endpoint().authority(), token, question->note,
+                                options_.retry.longest_asked);
             hub::TreePtr tree = co_await hub_.list_tree(repo, commit, token);
             co_await store_.save_tree(repo, commit, tree);
             question->answer = std::move(tree);

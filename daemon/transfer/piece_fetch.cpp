@@ -20,19 +20,24 @@ constexpr std::uint64_t writeback_step = 8 << 20;
 /// arrived, which may be little.
 class PieceWriter {
   public:
-    PieceWriter(store::PartialFile& file, Piece& piece)
+    /// `skip` bytes of the body come first that the piece has already.
+    PieceWriter(store::PartialFile& file, Piece& piece, std::uint64_t skip)
         : file_{file}, piece_{piece}, buffer_(static_cast<std::size_t>(std::min<std::uint64_t>(
                                           buffer_size, piece.end - piece.position()))),
-          flushed_{piece.position()} {}
+          skip_{skip}, flushed_{piece.position()} {}
 
     /// Where the next bytes go. Empty when the piece is complete.
     std::span<std::byte> space() noexcept {
-        const auto lacking = piece_.end - piece_.position() - used_;
+        const auto lacking = skip_ > 0 ? skip_ : piece_.end - piece_.position() - used_;
         return std::span{buffer_}.subspan(used_, static_cast<std::size_t>(std::min<std::uint64_t>(
                                                      buffer_.size() - used_, lacking)));
     }
 
     void accept(std::size_t count) {
+        if (skip_ > 0) {
+            skip_ -= count;
+            return;
+        }
         used_ += count;
         if (used_ == buffer_.size() || piece_.position() + used_ == piece_.end) {
             write_out();
@@ -58,6 +63,7 @@ class PieceWriter {
     Piece& piece_;
     std::vector<std::byte> buffer_;
     std::size_t used_ = 0;
+    std::uint64_t skip_;
     std::uint64_t flushed_;
 };
 
@@ -89,14 +95,12 @@ Awaitable<PieceOutcome> fetch_piece(hub::HubClient& hub, PieceOrder order) {
     if (order.located) {
         order.located(body.location);
     }
-    if (body.range_ignored) {
-        if (!order.whole_file) {
-            outcome.range_ignored = true;
-            co_return outcome;
-        }
-        piece.written.store(0, std::memory_order_release); // the whole file comes: from the start
+    if (body.range_ignored && !order.whole_file) {
+        outcome.range_ignored = true;
+        co_return outcome;
     }
-    PieceWriter writer{*order.file, piece};
+    // The whole file comes, from its start: what is there, and may be hashed already, stays.
+    PieceWriter writer{*order.file, piece, body.range_ignored ? piece.position() : 0};
     std::exception_ptr broken;
     try {
         co_await copy_body(body.response, writer);

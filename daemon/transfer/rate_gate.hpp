@@ -21,8 +21,13 @@ class RateGate {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// Waits as long as the host named by earlier answers. Throws operation_aborted if cancelled.
-    Awaitable<> pass(std::string host, hub::Token token, std::shared_ptr<WaitNote> note);
+    /// Waits as long as the host named in earlier answers. Throws a rate_limited Error when that is
+    /// longer than `longest`, operation_aborted when cancelled.
+    Awaitable<> pass(std::string host, hub::Token token, std::shared_ptr<WaitNote> note,
+                     std::chrono::seconds longest);
+
+    /// Whether pass() would wait.
+    bool is_closed(const std::string& host, const hub::Token& token) const;
 
     /// Remembers the answer's wish, if it has one.
     void learn(const std::string& host, const hub::Token& token, const Error& error);

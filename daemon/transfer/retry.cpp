@@ -41,7 +41,7 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 
 } // namespace
 
-std::optional<std::chrono::milliseconds> Retry::next(const Error& error) noexcept {
+std::optional<std::chrono::milliseconds> Retry::next(const Error& error, bool counted) noexcept {
     using std::chrono::milliseconds;
     if (!may_heal(error.kind())) {
         return std::nullopt;
@@ -50,8 +50,8 @@ std::optional<std::chrono::milliseconds> Retry::next(const Error& error) noexcep
     if (asked && *asked > policy_.longest_asked) {
         return std::nullopt;
     }
-    if (error.kind() != ErrorKind::rate_limited || !asked) {
-        ++failures_;
+    if (!counted && (error.kind() != ErrorKind::rate_limited || !asked)) {
+        failures_ += error.kind() == ErrorKind::protocol ? 2 : 1;
     }
     if (failures_ >= policy_.max_failures) {
         return std::nullopt;

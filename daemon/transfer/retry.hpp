@@ -27,8 +27,14 @@ class Retry {
     Retry(RetryPolicy policy, std::uint64_t seed) noexcept : policy_{policy}, random_{seed} {}
 
     /// How long to wait before the next try; none: this error will not heal, or was met too often.
-    /// Being asked to slow down (429) never uses up the tries.
-    std::optional<std::chrono::milliseconds> next(const Error& error) noexcept;
+    /// Being asked to wait for a time (429) never uses up the tries; a garbled answer uses up two:
+    /// such answers seldom pass. `counted`: the failure belongs to one that was told already, as
+    /// when all connections of a file break at once.
+    std::optional<std::chrono::milliseconds> next(const Error& error,
+                                                  bool counted = false) noexcept;
+
+    /// A peer that asks for more is not waited for.
+    std::chrono::seconds longest_asked() const noexcept { return policy_.longest_asked; }
 
     /// Something useful arrived: earlier failures are forgiven.
     void progress() noexcept { failures_ = 0; }

@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.hub import TestHub
+from tests.support.daemon import Daemon
+from tests.support.trials import QUICK, watched
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,10 @@ def hub(session_hub: TestHub) -> Iterator[TestHub]:
     session_hub.reset()
     session_hub.admin.configure(**settings)
     assert not leaks, "credentials were sent to the CDN"
+
+
+@pytest.fixture
+def daemon(hub: TestHub) -> Iterator[Daemon]:
+    """A daemon with short limits for this test alone."""
+    with watched(Daemon(hub.endpoint, **QUICK)) as running:
+        yield running

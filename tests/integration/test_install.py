@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("WHARF_BUILD_DIR", ROOT / "build"))
+BUILD = Path(os.environ.get("WHARF_BUILD", ROOT / "build"))
 SAMPLE = ROOT / "config" / "wharfd.toml"
 
 

@@ -1,7 +1,7 @@
 """Judges our Varlink server by a client that is not ours: the `varlink` package of PyPI.
 
 Needs the packages of tests/requirements.txt, and the program varlink_demo_server of the build in
-WHARF_BUILD_DIR (default: build/).
+WHARF_BUILD (default: build/).
 """
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 import varlink
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("WHARF_BUILD_DIR", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("WHARF_BUILD", ROOT / "build"))
 
 
 @pytest.fixture

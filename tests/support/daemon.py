@@ -34,6 +34,7 @@ class Daemon:
         endpoint: str,
         directory: Path | None = None,
         environment: dict[str, str] | None = None,
+        user: int | None = None,
         **settings: dict[str, Any],
     ) -> None:
         self._temporary = None if directory else tempfile.mkdtemp(prefix="wharf-test-")
@@ -44,6 +45,7 @@ class Daemon:
         self.log_file = self.directory / "wharfd.log"
         self.config = self.directory / "wharfd.toml"
         self.environment = {**CLEAN_ENVIRONMENT, **(environment or {})}
+        self.user = user  # who runs it, when that is not who runs the tests
         self.settings: dict[str, dict[str, Any]] = {
             "daemon": {"socket": str(self.socket), "state_dir": str(self.state), "log_level": "debug"},
             "cache": {"dir": str(self.cache)},
@@ -89,6 +91,9 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env=self.environment,
+                user=self.user,
+                group=self.user,
+                extra_groups=None if self.user is None else [],
             )
         deadline = time.monotonic() + 20
         while not self._answers():
@@ -131,12 +136,25 @@ class Daemon:
             time.sleep(0.02)
 
     def open_descriptors(self) -> list[str]:
-        """What the daemon's descriptors are, without its own standing ones."""
+        """What the daemon's descriptors are."""
         links = []
         for entry in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 links.append(os.readlink(entry))
         return links
+
+    def tcp_connections(self) -> list[str]:
+        """Those of its descriptors that lead to the Hub; unused ones are kept for a while."""
+        rows = Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
+        sockets = {f"socket:[{row.split()[9]}]" for row in rows}
+        return [link for link in self.open_descriptors() if link in sockets]
+
+    def memory(self) -> int:
+        """Bytes of memory that are the daemon's alone."""
+        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return sum(
+            int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Private_")
+        )
 
     def command(self, *arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
         """Arguments and environment for running `wharf` against this daemon."""

@@ -16,7 +16,7 @@ COMMIT = "1234567890abcdef1234567890abcdef12345678"
 REPO = "org/model"
 
 
-BUILD = ROOT / (os.environ.get("WHARF_BUILD") or os.environ.get("WHARF_BUILD_DIR") or "build")
+BUILD = ROOT / (os.environ.get("WHARF_BUILD", "build"))
 
 
 def binary() -> str:

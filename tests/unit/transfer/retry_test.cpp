@@ -65,6 +65,26 @@ TEST_CASE("a wait that the peer named is kept, and costs no tries") {
     CHECK_FALSE(blind.next(vague));
 }
 
+TEST_CASE("failures of several connections at once are one") {
+    Retry retry{policy, 1};
+    const Error error{ErrorKind::network, "reset"};
+    for (int round = 0; round < 3; ++round) {
+        REQUIRE(retry.next(error));
+        for (int other = 0; other < 10; ++other) {
+            REQUIRE(retry.next(error, true));
+        }
+    }
+    CHECK_FALSE(retry.next(error));
+    CHECK_FALSE(retry.next(error, true));
+}
+
+TEST_CASE("garbled answers are not waited for as long as broken ones") {
+    Retry retry{policy, 1};
+    const Error error{ErrorKind::protocol, "not HTTP"};
+    CHECK(retry.next(error));
+    CHECK_FALSE(retry.next(error));
+}
+
 TEST_CASE("what will not heal is not tried again") {
     for (const auto kind :
          {ErrorKind::invalid_request, ErrorKind::repo_not_found, ErrorKind::revision_not_found,
