@@ -383,3 +383,24 @@ def test_follows_the_pages_of_a_listing(box: Daemon, hub: TestHub) -> None:
     check_snapshot(hub, "org/pages", box.download("org/pages"))
     assert hub.log.count(path_matches="/tree/") == 8  # 51 files
     assert questions(hub) == 9
+
+
+def test_a_thousand_named_files(box: Daemon, hub: TestHub) -> None:
+    names = [f"named/{'x' * 100}-{n:04}.txt" for n in range(1500)]
+    hub.admin.create_repo("org/named", files={name: f"named {name}" for name in names})
+    assert files_below(box.download("org/named", *names[:1000])) == set(names[:1000])
+
+
+def test_https_with_an_authority_of_ones_own(tmp_path: Path) -> None:
+    with TestHub(tls=True, directory=tmp_path / "hub") as secure:
+        secure.admin.create_repo("org/secure", files=MIXED_FILES)
+        for endpoint in (secure.endpoint, secure.endpoint.replace("127.0.0.1", "localhost")):
+            settings = {"hub": {"ca_file": str(secure.ca_file)}}
+            with Daemon(endpoint, tmp_path / endpoint[8:11], **settings) as daemon:
+                check_snapshot(secure, "org/secure", daemon.download("org/secure"))
+        asked = secure.log.count(path_matches="org/secure")
+        with Daemon(secure.endpoint, tmp_path / "distrust") as daemon:
+            with daemon.start_wharf("download", "org/secure") as client:
+                daemon.wait_for_log("the certificate of 127.0.0.1")
+                client.kill()  # it would try a few times more
+            assert secure.log.count(path_matches="org/secure") == asked

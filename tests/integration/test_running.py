@@ -386,7 +386,8 @@ def test_user_mode_adopts_what_is_there(hub: TestHub, repo: str, tmp_path: Path)
     (folder / "refs/main").write_text(head.id)
     (home / ".cache/huggingface/token").write_text("hf_alice")
 
-    with subprocess.Popen([BUILD / "wharfd", "--user"], env=environment) as daemon:
+    command = [BUILD / "wharfd", "--user"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as daemon:
         try:
             eventually((runtime / "wharf/wharfd.sock").exists)
             done = subprocess.run(
