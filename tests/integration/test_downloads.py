@@ -404,3 +404,13 @@ def test_https_with_an_authority_of_ones_own(tmp_path: Path) -> None:
                 daemon.wait_for_log("the certificate of 127.0.0.1")
                 client.kill()  # it would try a few times more
             assert secure.log.count(path_matches="org/secure") == asked
+
+
+def test_says_that_no_file_matches(box: Daemon, hub: TestHub) -> None:
+    hub.admin.create_repo("org/no-match", files={"config.json": "{}"})
+    done = box.wharf("download", "org/no-match", "--include", "*.safetensor")
+    assert done.returncode == 0
+    assert "no file of org/no-match matches" in done.stderr
+    assert done.stdout.strip().endswith(hub.admin.refs("org/no-match")["branch"]["main"])
+    matching = box.wharf("download", "org/no-match", "--include", "*.json")
+    assert "matches" not in matching.stderr
