@@ -186,7 +186,9 @@ def test_several_named_files_come_in_their_order(box: Daemon, selectable: str) -
     assert answer["path"] == answer["snapshot"]
 
 
-@pytest.mark.parametrize("name", ["nothing.txt", "onnx", "config.json/x", "../config.json", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["nothing.txt", "onnx", "config.json/x", "../config.json", "/etc/passwd"]
+)
 def test_a_named_file_that_is_not_there(box: Daemon, selectable: str, name: str) -> None:
     done = box.wharf("download", selectable, "config.json", name)
     assert (done.returncode, done.stdout) == (3, "")
@@ -339,7 +341,9 @@ ODD_NAMES = [
 
 def test_odd_names(box: Daemon, hub: TestHub) -> None:
     files: dict[str, object] = {name: f"content of {name}" for name in ODD_NAMES}
-    files |= {f"large {name}.safetensors": {"random": 70_000, "seed": name} for name in ODD_NAMES[:14]}
+    files |= {
+        f"large {name}.safetensors": {"random": 70_000, "seed": name} for name in ODD_NAMES[:14]
+    }
     hub.admin.create_repo("org/odd", files=files)
     folder = box.download("org/odd")
     check_snapshot(hub, "org/odd", folder)

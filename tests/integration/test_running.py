@@ -264,7 +264,9 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.close()
 
 
-def test_tells_the_service_manager(stopped: Daemon, manager: Manager, hub: TestHub, repo: str) -> None:
+def test_tells_the_service_manager(
+    stopped: Daemon, manager: Manager, hub: TestHub, repo: str
+) -> None:
     stopped.environment |= {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "200000"}
     with stopped as daemon:
         manager.hear("READY=1")
@@ -280,7 +282,6 @@ def test_tells_the_service_manager(stopped: Daemon, manager: Manager, hub: TestH
         assert client.wait(20) == 0
         daemon.process.send_signal(signal.SIGHUP)  # type: ignore[union-attr]
         manager.hear("RELOADING=1")
-
         daemon.stop()
         manager.hear("STOPPING=1")
         client.communicate()

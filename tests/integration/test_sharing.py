@@ -41,6 +41,10 @@ def box(module_daemon: Daemon, hub: TestHub) -> Daemon:
     return module_daemon
 
 
+def head(hub: TestHub, repo: str, kind: str = "model") -> str:
+    return hub.state.get(kind, repo).head.id
+
+
 def etags_and_sizes(hub: TestHub, repo: str, kind: str = "model") -> dict[str, int]:
     return {facts["etag"]: facts["size"] for facts in hub.admin.files(repo, kind).values()}
 
@@ -56,7 +60,9 @@ def test_fifty_processes_cause_one_download(box: Daemon, hub: TestHub) -> None:
     print(f"\n50 processes: {time.monotonic() - begun:.1f} s, {questions(hub)} questions, ", end="")
     print(f"{contents(hub)} requests for contents")
 
-    folder = repo_folder(box, "org/fifty") / "snapshots" / hub.state.get("model", "org/fifty").head.id
+    folder = (
+        repo_folder(box, "org/fifty") / "snapshots" / hub.state.get("model", "org/fifty").head.id
+    )
     assert [a for a in answers if a[:2] != (0, str(folder))] == []
     check_snapshot(hub, "org/fifty", folder)
     for etag, size in etags_and_sizes(hub, "org/fifty").items():
@@ -152,12 +158,10 @@ def test_late_comers_join_what_is_on_its_way(box: Daemon, hub: TestHub) -> None:
         assert process.returncode == 0, error
     (etag,) = {f["etag"] for f in hub.admin.files("org/early").values() if f["lfs"]}
     check_sent_once(hub, etag, 9_000_000)
-    check_snapshot(hub, "org/early", Path(repo_folder(box, "org/early") / "snapshots" / head(hub, "org/early")))
+    check_snapshot(
+        hub, "org/early", Path(repo_folder(box, "org/early") / "snapshots" / head(hub, "org/early"))
+    )
     check_snapshot(hub, "org/late", Path(out.splitlines()[-1]), "dataset")
-
-
-def head(hub: TestHub, repo: str, kind: str = "model") -> str:
-    return hub.state.get(kind, repo).head.id
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset", "space"])
@@ -183,7 +187,9 @@ def test_revisions_share_their_blobs(box: Daemon, hub: TestHub) -> None:
         "org/two", files={"w.safetensors": {"random": 2_000_000, "seed": 5}, "a.txt": "one"}
     )
     old = box.download("org/two")
-    second = hub.admin.commit("org/two", files={"a.txt": "two", "renamed.safetensors": {"random": 2_000_000, "seed": 5}})
+    second = hub.admin.commit(
+        "org/two", files={"a.txt": "two", "renamed.safetensors": {"random": 2_000_000, "seed": 5}}
+    )
     before = hub.log.last_number()
     new = box.download("org/two")
     assert {r.file for r in hub.log.find(since=before) if r.file} == {"a.txt"}
@@ -280,7 +286,9 @@ def test_force_fetches_again(box: Daemon, hub: TestHub) -> None:
 
 def test_what_a_user_deleted_comes_back(box: Daemon, hub: TestHub) -> None:
     """Snapshots, pointers and blobs may go while the daemon runs; nothing is believed blindly."""
-    hub.admin.create_repo("org/gone", files={"w.safetensors": {"random": 300_000, "seed": 7}, "d/a.txt": "gone"})
+    hub.admin.create_repo(
+        "org/gone", files={"w.safetensors": {"random": 300_000, "seed": 7}, "d/a.txt": "gone"}
+    )
     snapshot = box.download("org/gone")
     (snapshot / "d/a.txt").unlink()
     box.download("org/gone")
