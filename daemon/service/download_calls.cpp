@@ -35,6 +35,10 @@ class DownloadCall {
 
     /// Everything that is wanted is in the snapshot when this returns.
     Awaitable<> complete() {
+        if (auto warm = downloads_.warm(request_)) {
+            plan_ = std::make_shared<jobs::Plan>(std::move(*warm));
+            co_return;
+        }
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
         if (!held) {

@@ -21,13 +21,6 @@ namespace {
 constexpr int open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr mode_t folder_mode = 0755; // the cache is for everybody who may reach it
 
-Stamp to_stamp(const struct stat& info) {
-    return {.device = info.st_dev,
-            .inode = info.st_ino,
-            .size = static_cast<std::uint64_t>(info.st_size),
-            .mtime_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
-}
-
 EntryType to_type(mode_t mode) {
     switch (mode & S_IFMT) {
     case S_IFREG:
@@ -53,6 +46,13 @@ std::string next_component(std::string_view& rest) {
 }
 
 } // namespace
+
+Stamp to_stamp(const struct stat& info) {
+    return {.device = info.st_dev,
+            .inode = info.st_ino,
+            .size = static_cast<std::uint64_t>(info.st_size),
+            .mtime_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
 
 Stamp stamp_of(int fd) {
     struct stat info{};

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 #include <vector>
 
 namespace wharf::store {
@@ -23,6 +24,8 @@ struct Stamp {
     std::int64_t mtime_ns = 0;
     bool operator==(const Stamp&) const = default;
 };
+
+Stamp to_stamp(const struct stat& info);
 
 /// The stamp of an open file. Throws storage Errors.
 Stamp stamp_of(int fd);
