@@ -53,8 +53,10 @@ protocol::Reply to_reply(const Call& call, const std::exception_ptr& failure) {
         return {error.parameters(), false, error.name()};
     } catch (const boost::system::system_error& error) {
         if (error.code() == asio::error::operation_aborted) {
-            return error_reply(
-                Error{ErrorKind::cancelled, "the call was cancelled before it was done"});
+            // Calls are cancelled when their client is gone, or when we stop.
+            return error_reply(Error{ErrorKind::cancelled,
+                                     "the daemon stopped before this was done",
+                                     "run the same command again when it is back"});
         }
         return unknown_failure(call, error.what());
     } catch (const std::exception& error) {
