@@ -223,7 +223,7 @@ Awaitable<> Flight::bring() {
     }
     for (bool second_try = false;; second_try = true) {
         if (!file_) {
-            file_ = co_await context_.store.create_partial(entry_.etag(), entry_.size);
+            co_await make_file();
             start_over(context_.options.piece_size);
         }
         co_await move_bytes();
@@ -232,8 +232,8 @@ Awaitable<> Flight::bring() {
             break;
         }
         log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
-                     askers_.empty() ? "?" : askers_.front().source.repo.name, digest, entry_.etag(),
-                     second_try ? "" : "; fetching it again");
+                     askers_.empty() ? "?" : askers_.front().source.repo.name, digest,
+                     entry_.etag(), second_try ? "" : "; fetching it again");
         file_.reset();
         location_.reset();
         if (second_try) {
@@ -250,6 +250,24 @@ Awaitable<> Flight::bring() {
     co_await context_.store.publish(std::move(file_), repo);
     log::info("transfer", "{} arrived: {} of {}, {}", entry_.etag(), entry_.path, repo.name,
               format_size(entry_.size));
+}
+
+/// Bytes that nobody waits for any more make room for those that somebody does.
+Awaitable<> Flight::make_file() {
+    while (!file_) {
+        std::exception_ptr full;
+        try {
+            file_ = co_await context_.store.create_partial(entry_.etag(), entry_.size);
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::no_space) {
+                throw;
+            }
+            full = std::current_exception();
+        }
+        if (full && !owner_.drop_unwanted()) {
+            std::rethrow_exception(full);
+        }
+    }
 }
 
 Awaitable<bool> Flight::already_there() {

@@ -46,6 +46,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> run(std::shared_ptr<Flight> self);
     Awaitable<> bring();
     Awaitable<bool> already_there();
+    Awaitable<> make_file();
     Awaitable<> move_bytes();
     Awaitable<> hash_along();
     Awaitable<> work();

@@ -1,5 +1,6 @@
 #include "daemon/transfer/flights.hpp"
 
+#include "base/log.hpp"
 #include "daemon/transfer/flight.hpp"
 
 #include <algorithm>
@@ -103,6 +104,16 @@ void Flights::drop_stale() {
         return flight.state() == Flight::State::paused && flight.askers().empty() &&
                flight.paused_since() < oldest;
     });
+}
+
+bool Flights::drop_unwanted() {
+    const auto dropped = std::erase_if(flights_, [](const auto& entry) {
+        return entry.second->state() == Flight::State::paused && entry.second->askers().empty();
+    });
+    if (dropped > 0) {
+        log::info("transfer", "the disk is full: gave up {} paused files", dropped);
+    }
+    return dropped > 0;
 }
 
 } // namespace wharf::transfer

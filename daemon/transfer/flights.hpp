@@ -108,6 +108,8 @@ class Flights {
     /// A paused flight with the bytes of one that failed for a reason that may pass.
     std::shared_ptr<Flight> successor(Flight& failed);
     void drop_stale();
+    /// Gives up the bytes of flights that nobody waits for; false if there were none.
+    bool drop_unwanted();
 
     FlightContext context_;
     async::Semaphore all_connections_;
