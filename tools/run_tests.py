@@ -36,6 +36,8 @@ SANITIZERS = {
 
 DOCTEST = re.compile(r"test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped")
 LOG_LINES_SHOWN = 60
+LONGEST_TEST = 180
+"""Seconds after which one Python test is taken to hang."""
 
 
 @dataclass
@@ -177,7 +179,7 @@ def pytest(folder: str, *, needs_build: bool) -> Callable[[Log], Outcome]:
         report.unlink(missing_ok=True)
         code = log.run(
             str(python), "-m", "pytest", folder, "-q", "-ra", "--durations=5",
-            f"--junitxml={report}", env={"WHARF_BUILD": str(ROOT / "build")},
+            f"--timeout={LONGEST_TEST}", f"--junitxml={report}", env={"WHARF_BUILD": str(ROOT / "build")},
         )
         if not report.exists():
             return Outcome(failed=1, note=f"pytest ended with {code}")

@@ -32,9 +32,17 @@ void warn_if_stale(const DownloadResult& result, ProgressDisplay& display) {
     }
 }
 
+void warn_if_empty(const DownloadResult& result, const Selection& selection,
+                   ProgressDisplay& display) {
+    if (result.count == 0) {
+        display.warn(
+            fmt::format("no file of {} matches; --dry-run shows what there is", selection.repo));
+    }
+}
+
 /// What the listing already tells of a result.
 DownloadResult as_result(const Listing& listing) {
-    return {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt};
+    return {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt};
 }
 
 Outcome download_to_cache(Daemon& daemon, const DownloadRequest& request,
@@ -116,6 +124,7 @@ void run_download(const DownloadCommand& command, const Session& session) {
                                  expand_home(*command.local_dir, session.environment), display)
             : download_to_cache(daemon, request, display);
     warn_if_stale(outcome.result, display);
+    warn_if_empty(outcome.result, request.selection, display);
     print_outcome(outcome, request.selection, session);
 }
 

@@ -115,8 +115,9 @@ LocalOutcome LocalDownload::run(const std::string& path) {
     std::vector<LocalFile> files = checked_files(listing); // all, before anything is written
     LocalDir folder{path, listing.commit};
     const std::vector<LocalFile> wanted = find_outdated(folder, std::move(files));
-    LocalOutcome outcome{{listing.commit, listing.snapshot, {}, listing.stale, std::nullopt},
-                         folder.path()};
+    LocalOutcome outcome{
+        {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt},
+        folder.path()};
     if (!wanted.empty()) {
         outcome.result.snapshot = fetch_missing(listing, wanted).snapshot;
         place_all(folder, wanted, outcome.result.snapshot);

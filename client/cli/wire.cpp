@@ -47,6 +47,9 @@ DownloadResult read_result(const json::object& object) {
     result.snapshot = text_member(object, "snapshot");
     result.stale = flag_member(object, "stale");
     result.why = optional_text_member(object, "why");
+    if (object.contains("count")) {
+        result.count = size_member(object, "count");
+    }
     for (const json::value& file : list_member(object, "files")) {
         if (!file.is_string()) {
             throw Error{ErrorKind::protocol, "the daemon's answer names a file that is no text"};

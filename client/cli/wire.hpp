@@ -22,6 +22,7 @@ struct DownloadResult {
     std::vector<std::string> files;
     bool stale = false;
     std::optional<std::string> why;
+    std::optional<std::uint64_t> count; ///< of the files that were meant
 };
 
 /// One message of a Download's stream; one of the three is there.

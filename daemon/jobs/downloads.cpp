@@ -1,6 +1,41 @@
 #include "daemon/jobs/downloads.hpp"
 
+#include "base/digest.hpp"
+
+#include <algorithm>
+
 namespace wharf::jobs {
+
+namespace {
+
+/// For more files than this, looking at each would keep the control thread from others.
+constexpr std::size_t most_warm_files = 8;
+
+} // namespace
+
+std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
+    const auto& names = request.filter.files;
+    if (request.force || names.empty() || names.size() > most_warm_files ||
+        !is_commit_id(request.revision)) {
+        return std::nullopt;
+    }
+    Plan plan;
+    plan.revision = {.commit = request.revision, .stale = false, .why = {}, .recorded = true};
+    plan.tree = context_.store.remembered_tree(request.repo, request.revision);
+    if (!plan.tree) {
+        return std::nullopt;
+    }
+    auto wanted = select(*plan.tree, request.filter);
+    if (!wanted || !std::ranges::all_of(*wanted, [&](const auto& entry) {
+            return context_.store.still_in_place(request.repo, request.revision, entry);
+        })) {
+        return std::nullopt;
+    }
+    plan.wanted = std::move(*wanted);
+    plan.snapshot = context_.store.snapshot_path(request.repo, request.revision);
+    plan.finished = true;
+    return plan;
+}
 
 Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note) {
     Plan plan;

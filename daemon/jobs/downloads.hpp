@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct Plan {
 class Downloads {
   public:
     explicit Downloads(JobContext context) : context_{context}, table_{std::move(context)} {}
+
+    /// The plan of a request for a few files of a known commit that were in place when they were
+    /// last asked for and still are: finished, without waiting for anything. None: plan() it.
+    std::optional<Plan> warm(const DownloadRequest& request) const;
 
     /// Finds out which commit and which files are meant. `note` shows what is being waited for.
     Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note);

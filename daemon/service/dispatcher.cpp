@@ -53,10 +53,10 @@ protocol::Reply to_reply(const Call& call, const std::exception_ptr& failure) {
         return {error.parameters(), false, error.name()};
     } catch (const boost::system::system_error& error) {
         if (error.code() == asio::error::operation_aborted) {
-            // Calls are cancelled when their client is gone, or when we stop.
+            // Of the two reasons to cancel a call, only one leaves somebody to read this.
             return error_reply(Error{ErrorKind::cancelled,
-                                     "the daemon stopped before this was done",
-                                     "run the same command again when it is back"});
+                                     "the daemon stopped before the call was done",
+                                     "try again when it runs; complete files are kept"});
         }
         return unknown_failure(call, error.what());
     } catch (const std::exception& error) {

@@ -35,6 +35,10 @@ class DownloadCall {
 
     /// Everything that is wanted is in the snapshot when this returns.
     Awaitable<> complete() {
+        if (auto warm = downloads_.warm(request_)) {
+            plan_ = std::make_shared<jobs::Plan>(std::move(*warm));
+            co_return;
+        }
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
         if (!held) {
@@ -90,11 +94,13 @@ Awaitable<> download(jobs::Downloads& downloads, Call& call) {
     for (const auto& path : work.request().filter.files) {
         files.push_back(json::string{(plan.snapshot / path).native()});
     }
-    co_await call.reply({{"result", json::object{{"commit", plan.revision.commit},
-                                                 {"snapshot", plan.snapshot.native()},
-                                                 {"files", std::move(files)},
-                                                 {"stale", plan.revision.stale},
-                                                 {"why", or_null(plan.revision.why)}}}});
+    co_await call.reply(
+        {{"result", json::object{{"commit", plan.revision.commit},
+                                 {"snapshot", plan.snapshot.native()},
+                                 {"files", std::move(files)},
+                                 {"count", static_cast<std::int64_t>(plan.wanted.size())},
+                                 {"stale", plan.revision.stale},
+                                 {"why", or_null(plan.revision.why)}}}});
 }
 
 /// The files of a plan from `begin` on, as one part of a list.

@@ -1,6 +1,7 @@
 #include "daemon/store/directory.hpp"
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 
 #include <climits>
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 namespace wharf::store {
@@ -18,13 +20,6 @@ namespace {
 
 constexpr int open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr mode_t folder_mode = 0755; // the cache is for everybody who may reach it
-
-Stamp to_stamp(const struct stat& info) {
-    return {.device = info.st_dev,
-            .inode = info.st_ino,
-            .size = static_cast<std::uint64_t>(info.st_size),
-            .mtime_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
-}
 
 EntryType to_type(mode_t mode) {
     switch (mode & S_IFMT) {
@@ -51,6 +46,13 @@ std::string next_component(std::string_view& rest) {
 }
 
 } // namespace
+
+Stamp to_stamp(const struct stat& info) {
+    return {.device = info.st_dev,
+            .inode = info.st_ino,
+            .size = static_cast<std::uint64_t>(info.st_size),
+            .mtime_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
 
 Stamp stamp_of(int fd) {
     struct stat info{};
@@ -223,6 +225,18 @@ void Directory::sync() const {
     if (::fsync(fd_.value()) != 0 && errno != EINVAL) {
         throw system_error(fmt::format("flushing {}", path_), errno);
     }
+}
+
+void claim(const Directory& folder, std::string_view what, std::string_view key) {
+    if (::flock(folder.fd(), LOCK_EX | LOCK_NB) == 0) {
+        return;
+    }
+    if (errno == EWOULDBLOCK) {
+        throw Error{ErrorKind::storage, fmt::format("another wharfd already uses {}", what),
+                    fmt::format("stop that one, or set another folder for {}", key)};
+    }
+    log::warning("store", "{} cannot be locked: make sure that only one wharfd uses it",
+                 folder.path());
 }
 
 void sync_all(const Unsynced& folders) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 #include <vector>
 
 namespace wharf::store {
@@ -23,6 +24,8 @@ struct Stamp {
     std::int64_t mtime_ns = 0;
     bool operator==(const Stamp&) const = default;
 };
+
+Stamp to_stamp(const struct stat& info);
 
 /// The stamp of an open file. Throws storage Errors.
 Stamp stamp_of(int fd);
@@ -85,6 +88,11 @@ class Directory {
     UniqueFd fd_;
     std::string path_;
 };
+
+/// Keeps another daemon from using the folder as long as it is held open here. Throws a storage
+/// Error that names `what` and the configuration `key` if one does already. Where folders cannot be
+/// locked that is only logged.
+void claim(const Directory& folder, std::string_view what, std::string_view key);
 
 /// Flushes each of the folders; those that are gone are passed over.
 void sync_all(const Unsynced& folders);

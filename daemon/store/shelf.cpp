@@ -105,6 +105,7 @@ Shelf::Sorted Shelf::bring_in(const std::string& repo_folder, const std::string&
         switch (seen.found[i].presence) {
         case Presence::here:
             sorted.placed.push_back(std::move(entry));
+            sorted.stamps.push_back(seen.found[i].stamp);
             break;
         case Presence::elsewhere:
             sorted.copies.push_back(
@@ -142,6 +143,7 @@ void Shelf::share(BlobFiles& files, const std::string& repo_folder, const std::s
         case Staging::Linked::yes:
             catalogue_.record_verified(etag, repo_folder, copy.stamp);
             sorted.placed.push_back(std::move(copy.entry));
+            sorted.stamps.push_back(copy.stamp);
             break;
         case Staging::Linked::unable:
             unable.push_back(std::move(copy));

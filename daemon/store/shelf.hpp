@@ -31,6 +31,7 @@ class Shelf {
 
     struct Sorted {
         std::vector<hub::TreeEntry> placed;
+        std::vector<Stamp> stamps; ///< how the placed files' verified blobs look, one for one
         std::vector<hub::TreeEntry> missing;
         std::vector<hub::TreeEntry> unverified;
         std::vector<Copy> copies;

@@ -10,26 +10,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 namespace wharf::store {
 
 namespace {
-
-/// Two daemons on one cache would remove each other's unfinished files.
-void claim(const Directory& folder, const Directory& cache) {
-    if (::flock(folder.fd(), LOCK_EX | LOCK_NB) == 0) {
-        return;
-    }
-    if (errno == EWOULDBLOCK) {
-        throw Error{ErrorKind::storage,
-                    fmt::format("another wharfd already uses the cache {}", cache.path()),
-                    "stop that one, or set another folder for cache.dir"};
-    }
-    log::warning("store", "{} cannot be locked: make sure that only one wharfd uses it",
-                 folder.path());
-}
 
 void require_same_file_system(const Directory& folder, const Directory& cache) {
     if (stamp_of(folder.fd()).device != stamp_of(cache.fd()).device) {
@@ -74,7 +59,8 @@ Staging::Staging(const Directory& cache) : folder_{cache.make(layout::staging)} 
         throw system_error(fmt::format("closing {} to others", folder_.path()), errno);
     }
     require_same_file_system(folder_, cache);
-    claim(folder_, cache);
+    // Two daemons on one cache would remove each other's unfinished files.
+    claim(folder_, fmt::format("the cache {}", cache.path()), "cache.dir");
     empty(folder_);
 }
 

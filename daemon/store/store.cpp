@@ -16,6 +16,7 @@
 #include "daemon/store/staging.hpp"
 #include "daemon/store/tree_cache.hpp"
 #include "daemon/store/tree_files.hpp"
+#include "daemon/store/warm_files.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
@@ -33,6 +34,9 @@ namespace {
 
 /// A file list of the largest repos has a few hundred thousand files; one takes about 200 bytes.
 constexpr std::size_t remembered_files = 500'000;
+
+/// About 300 bytes each.
+constexpr std::size_t remembered_warm_files = 100'000;
 
 constexpr auto lock_poll = std::chrono::milliseconds{100};
 
@@ -54,6 +58,13 @@ void require_blob_name(const std::string& etag) {
     }
 }
 
+/// Two daemons, each with a cache of its own, would forget each other's blobs.
+Directory claim_state_dir(StoreOptions& options) {
+    Directory folder{prepare_state_dir(options.state_dir, options.cache_dir)};
+    claim(folder, fmt::format("the state folder {}", folder.path()), "daemon.state_dir");
+    return folder;
+}
+
 } // namespace
 
 struct Store::Impl {
@@ -68,17 +79,18 @@ struct Store::Impl {
     async::BlockingPool& pool;
     Directory cache;
     Staging staging;
+    Directory state; ///< held against other daemons
     std::unique_ptr<Catalogue> catalogue;
     Shelf shelf;
     TreeCache trees{remembered_files};
+    WarmFiles warm{cache, remembered_warm_files};
     async::BlockingPool disk{1}; // last: its thread ends before what it uses
 };
 
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
     : options{std::move(given)}, pool{blocking}, cache{prepare_cache_dir(options.cache_dir)},
-      staging{cache}, catalogue{open_catalogue(
-                          prepare_state_dir(options.state_dir, options.cache_dir) / "catalogue.db",
-                          stamp_of(cache.fd()).device)},
+      staging{cache}, state{claim_state_dir(options)},
+      catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
       shelf{cache, staging, *catalogue} {
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
@@ -123,6 +135,11 @@ Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entri
     require_commit(commit);
     Shelf::Sorted sorted = co_await impl_->disk.run(
         [&] { return impl_->shelf.bring_in(folder, commit, std::move(wanted)); });
+    if (sorted.settled) {
+        for (std::size_t i = 0; i < sorted.placed.size(); ++i) {
+            impl_->warm.remember(folder, commit, sorted.placed[i], sorted.stamps[i]);
+        }
+    }
     for (const auto& copy : sorted.copies) {
         const bool copied = co_await impl_->copy(folder, commit, copy);
         if (!copied) {
@@ -243,6 +260,15 @@ Awaitable<> Store::Impl::finish(std::string folder, std::string commit, std::str
         }
     });
     co_await disk.run([&] { shelf.end_finish(folder, commit, pending); });
+}
+
+hub::TreePtr Store::remembered_tree(const hub::RepoId& repo, const std::string& commit) {
+    return impl_->trees.find(layout::repo_folder(repo) + "/" + commit);
+}
+
+bool Store::still_in_place(const hub::RepoId& repo, const std::string& commit,
+                           const hub::TreeEntry& entry) {
+    return impl_->warm.still_in_place(layout::repo_folder(repo), commit, entry);
 }
 
 std::filesystem::path Store::snapshot_path(const hub::RepoId& repo,

@@ -63,6 +63,14 @@ class Store {
     /// the file system cannot link.
     Awaitable<BroughtIn> bring_in(hub::RepoId repo, std::string commit, Entries wanted);
 
+    /// As tree(), from memory alone and at once: null if it is not there.
+    hub::TreePtr remembered_tree(const hub::RepoId& repo, const std::string& commit);
+
+    /// Whether bring_in() found this file in place and durable before and it still is: one stat(2)
+    /// on the caller's thread. False may also mean that we would have to look.
+    bool still_in_place(const hub::RepoId& repo, const std::string& commit,
+                        const hub::TreeEntry& entry);
+
     /// Which of the wanted files bring_in() would put in place without fetching or hashing (true).
     /// Changes nothing.
     Awaitable<std::vector<bool>> held(hub::RepoId repo, std::string commit, Entries wanted);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
 from tests.support.trials import QUICK, watched
+
+
+# A run in the background of a shell script ignores these, and every program inherits that: the
+# tests of Ctrl-C would wait for ever.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(
+            _number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        )
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,9 @@ def test_several_named_files_come_in_their_order(box: Daemon, selectable: str) -
     assert answer["path"] == answer["snapshot"]
 
 
-@pytest.mark.parametrize("name", ["nothing.txt", "onnx", "config.json/x", "../config.json", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["nothing.txt", "onnx", "config.json/x", "../config.json", "/etc/passwd"]
+)
 def test_a_named_file_that_is_not_there(box: Daemon, selectable: str, name: str) -> None:
     done = box.wharf("download", selectable, "config.json", name)
     assert (done.returncode, done.stdout) == (3, "")
@@ -339,7 +341,9 @@ ODD_NAMES = [
 
 def test_odd_names(box: Daemon, hub: TestHub) -> None:
     files: dict[str, object] = {name: f"content of {name}" for name in ODD_NAMES}
-    files |= {f"large {name}.safetensors": {"random": 70_000, "seed": name} for name in ODD_NAMES[:14]}
+    files |= {
+        f"large {name}.safetensors": {"random": 70_000, "seed": name} for name in ODD_NAMES[:14]
+    }
     hub.admin.create_repo("org/odd", files=files)
     folder = box.download("org/odd")
     check_snapshot(hub, "org/odd", folder)
@@ -383,3 +387,34 @@ def test_follows_the_pages_of_a_listing(box: Daemon, hub: TestHub) -> None:
     check_snapshot(hub, "org/pages", box.download("org/pages"))
     assert hub.log.count(path_matches="/tree/") == 8  # 51 files
     assert questions(hub) == 9
+
+
+def test_a_thousand_named_files(box: Daemon, hub: TestHub) -> None:
+    names = [f"named/{'x' * 100}-{n:04}.txt" for n in range(1500)]
+    hub.admin.create_repo("org/named", files={name: f"named {name}" for name in names})
+    assert files_below(box.download("org/named", *names[:1000])) == set(names[:1000])
+
+
+def test_https_with_an_authority_of_ones_own(tmp_path: Path) -> None:
+    with TestHub(tls=True, directory=tmp_path / "hub") as secure:
+        secure.admin.create_repo("org/secure", files=MIXED_FILES)
+        for endpoint in (secure.endpoint, secure.endpoint.replace("127.0.0.1", "localhost")):
+            settings = {"hub": {"ca_file": str(secure.ca_file)}}
+            with Daemon(endpoint, tmp_path / endpoint[8:11], **settings) as daemon:
+                check_snapshot(secure, "org/secure", daemon.download("org/secure"))
+        asked = secure.log.count(path_matches="org/secure")
+        with Daemon(secure.endpoint, tmp_path / "distrust") as daemon:
+            with daemon.start_wharf("download", "org/secure") as client:
+                daemon.wait_for_log("the certificate of 127.0.0.1")
+                client.kill()  # it would try a few times more
+            assert secure.log.count(path_matches="org/secure") == asked
+
+
+def test_says_that_no_file_matches(box: Daemon, hub: TestHub) -> None:
+    hub.admin.create_repo("org/no-match", files={"config.json": "{}"})
+    done = box.wharf("download", "org/no-match", "--include", "*.safetensor")
+    assert done.returncode == 0
+    assert "no file of org/no-match matches" in done.stderr
+    assert done.stdout.strip().endswith(hub.admin.refs("org/no-match")["branch"]["main"])
+    matching = box.wharf("download", "org/no-match", "--include", "*.json")
+    assert "matches" not in matching.stderr

@@ -70,7 +70,9 @@ def test_the_daemon_waits_for_the_client(
     box: Daemon, hub: TestHub, client: OfficialClient, repo: str, background: ThreadPoolExecutor
 ) -> None:
     rule = hub.faults.add("stall", after=1_000_000, seconds=60, match={"server": "cdn"})
-    theirs = background.submit(client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors")
+    theirs = background.submit(
+        client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors"
+    )
     hub.faults.wait(rule, 1)
     ours = background.submit(box.download, repo, "w.safetensors")
     box.wait_for_log(f"{WAITING} on {etag_of(hub, repo)}")
@@ -86,7 +88,9 @@ def test_the_client_waits_for_the_daemon(
     rule = hub.faults.add("stall", after=500_000, seconds=60, match={"server": "cdn"}, times=None)
     ours = background.submit(box.download, repo, "w.safetensors")
     hub.faults.wait(rule, 1)
-    theirs = background.submit(client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors")
+    theirs = background.submit(
+        client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors"
+    )
     hub.log.wait(method="HEAD", file="w.safetensors")  # its last question before the lock
     hub.faults.clear()
     assert Path(theirs.result(30)) == ours.result(30)
@@ -104,7 +108,9 @@ def test_a_whole_repo_at_the_same_time(
         f"{n}.safetensors": {"random": 700_000, "seed": f"{client.name} {n}"} for n in range(4)
     }
     hub.admin.create_repo(repo, files=files)
-    hub.faults.add("delay", seconds=0.05, match={"method": "GET", "path": "resolve|/lfs|/cdn"}, times=None)
+    hub.faults.add(
+        "delay", seconds=0.05, match={"method": "GET", "path": "resolve|/lfs|/cdn"}, times=None
+    )
     hub.faults.add("dribble", rate=2_000_000, match={"server": "cdn"}, times=None)
     theirs = background.submit(client.call, "snapshot_download", repo_id=repo)
     ours = background.submit(box.download, repo)
@@ -119,7 +125,9 @@ def test_a_killed_client_blocks_nobody(
     box: Daemon, hub: TestHub, client: OfficialClient, repo: str, background: ThreadPoolExecutor
 ) -> None:
     rule = hub.faults.add("stall", after=1_000_000, seconds=60, match={"server": "cdn"})
-    theirs = background.submit(client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors")
+    theirs = background.submit(
+        client.call, "hf_hub_download", repo_id=repo, filename="w.safetensors"
+    )
     hub.faults.wait(rule, 1)
     ours = background.submit(box.download, repo)
     box.wait_for_log(f"{WAITING} on {etag_of(hub, repo)}")
@@ -149,12 +157,12 @@ def test_a_killed_daemon_blocks_nobody(
         assert hub.log.count(since=since, file="w.safetensors") == 0
 
 
-def test_without_lock_files_a_lock_is_no_obstacle(
-    hub: TestHub, tmp_path: Path, repo: str
-) -> None:
+def test_without_lock_files_a_lock_is_no_obstacle(hub: TestHub, tmp_path: Path, repo: str) -> None:
     """A shared cache is ours alone: whoever may make lock files must not be able to block it."""
     with Daemon(hub.endpoint, tmp_path) as daemon:
-        lock = daemon.cache / ".locks" / repo_folder(daemon, repo).name / f"{etag_of(hub, repo)}.lock"
+        lock = (
+            daemon.cache / ".locks" / repo_folder(daemon, repo).name / f"{etag_of(hub, repo)}.lock"
+        )
         lock.parent.mkdir(parents=True)
         with open(lock, "w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)

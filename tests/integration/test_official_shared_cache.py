@@ -50,7 +50,9 @@ def client(
 @pytest.fixture
 def repo(request: pytest.FixtureRequest, hub: TestHub, client: OfficialClient) -> str:
     """A model whose contents no other test has."""
-    name = "shared/" + re.sub(r"[^a-z0-9._]+", "-", request.node.name.removeprefix("test_").strip("]"))
+    name = "shared/" + re.sub(
+        r"[^a-z0-9._]+", "-", request.node.name.removeprefix("test_").strip("]")
+    )
     files = {**MIXED_FILES, "config.json": f"config of {name}", "n/a.txt": f"a of {name}"}
     files["model.safetensors"] = {"random": 300_000, "seed": name}
     files["n/more.safetensors"] = {"random": 200_000, "seed": name + "more"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,10 @@ def box(module_daemon: Daemon, hub: TestHub) -> Daemon:
     return module_daemon
 
 
+def head(hub: TestHub, repo: str, kind: str = "model") -> str:
+    return hub.state.get(kind, repo).head.id
+
+
 def etags_and_sizes(hub: TestHub, repo: str, kind: str = "model") -> dict[str, int]:
     return {facts["etag"]: facts["size"] for facts in hub.admin.files(repo, kind).values()}
 
@@ -51,24 +56,90 @@ def test_fifty_processes_cause_one_download(box: Daemon, hub: TestHub) -> None:
     hub.admin.create_repo("org/fifty", files=files)
 
     begun = time.monotonic()
-    running = [box.start_wharf("download", "org/fifty") for _ in range(50)]
-    answers = []
-    try:
-        for process in running:
-            out, error = process.communicate(timeout=60)
-            answers.append((process.returncode, out.splitlines()[-1:], error))
-    finally:
-        for process in running:
-            process.kill()
+    answers = finish([box.start_wharf("download", "org/fifty") for _ in range(50)])
     print(f"\n50 processes: {time.monotonic() - begun:.1f} s, {questions(hub)} questions, ", end="")
     print(f"{contents(hub)} requests for contents")
 
-    folder = repo_folder(box, "org/fifty") / "snapshots" / hub.state.get("model", "org/fifty").head.id
-    assert [a for a in answers if a[:2] != (0, [str(folder)])] == []
+    folder = (
+        repo_folder(box, "org/fifty") / "snapshots" / hub.state.get("model", "org/fifty").head.id
+    )
+    assert [a for a in answers if a[:2] != (0, str(folder))] == []
     check_snapshot(hub, "org/fifty", folder)
     for etag, size in etags_and_sizes(hub, "org/fifty").items():
         check_sent_once(hub, etag, size)
     assert questions(hub) <= 12
+
+
+def finish(running: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
+    """Exit code, last line and what was said on standard error, of each."""
+    answers = []
+    try:
+        for process in running:
+            out, error = process.communicate(timeout=60)
+            answers.append((process.returncode, (out.splitlines() or [""])[-1], error))
+    finally:
+        for process in running:
+            process.kill()
+    return answers
+
+
+def test_different_wishes_share_their_transfers(box: Daemon, hub: TestHub) -> None:
+    files: dict[str, object] = {f"{n:02}.json": f"wish {n}" for n in range(10)}
+    files |= {f"{n}.safetensors": {"random": 6_000_000, "seed": f"wish {n}"} for n in range(3)}
+    commit = hub.admin.create_repo("org/wishes", files=files)
+    hub.admin.set_ref("org/wishes", "v1", commit, ref_kind="tag")
+    wishes = [
+        [],
+        ["--include", "*.safetensors"],
+        ["--exclude", "0.safetensors"],
+        ["1.safetensors", "03.json"],
+        ["2.safetensors"],
+        ["--revision", commit],
+        ["--revision", "v1", "--include", "*.json"],
+    ]
+    hub.faults.add("dribble", rate=10_000_000, match={"server": "cdn"}, times=None)
+    answers = finish([box.start_wharf("download", "org/wishes", *w) for w in wishes for _ in "abc"])
+    assert [answer for answer in answers if answer[0] != 0] == []
+    snapshot = repo_folder(box, "org/wishes") / "snapshots" / commit
+    assert {answer[1] for answer in answers} == {str(snapshot), str(snapshot / "2.safetensors")}
+    check_snapshot(hub, "org/wishes", snapshot)
+    for name, facts in hub.admin.files("org/wishes").items():
+        if name != ".gitattributes":  # which other repos hold, too
+            check_sent_once(hub, facts["etag"], facts["size"])
+
+
+def test_fifty_processes_learn_together_that_there_is_nothing(box: Daemon, hub: TestHub) -> None:
+    answers = finish([box.start_wharf("download", "org/nowhere") for _ in range(50)])
+    assert {answer[:2] for answer in answers} == {(3, "")}
+    assert all("org/nowhere" in answer[2] for answer in answers)
+    assert questions(hub) <= 12
+    assert contents(hub) == 0
+
+
+def test_everybody_gets_one_whole_commit_while_a_branch_moves(box: Daemon, hub: TestHub) -> None:
+    """Whoever asks after a push gets what was pushed, or something newer."""
+    names = ["a.txt", "b.txt", "c.txt"]
+    content = {name: "push 0" for name in names}
+    commits = [hub.admin.create_repo("org/busy", files=content)]
+    asked: list[tuple[int, subprocess.Popen[str]]] = []
+    for number in range(1, 9):
+        asked += [(len(commits) - 1, box.start_wharf("download", "org/busy")) for _ in range(3)]
+        commits.append(hub.admin.commit("org/busy", files=dict.fromkeys(names, f"push {number}")))
+    answers = finish([process for _, process in asked])
+    for (known, _), (code, path, error) in zip(asked, answers):
+        assert code == 0, error
+        number = commits.index(Path(path).name)
+        assert number >= known
+        assert {(Path(path) / name).read_text() for name in names} == {f"push {number}"}
+
+
+def test_a_deleted_repo_is_not_served_as_if_it_were_there(box: Daemon, hub: TestHub) -> None:
+    hub.admin.create_repo("org/deleted", files={"a.txt": "deleted"})
+    snapshot = box.download("org/deleted")
+    hub.admin.delete_repo("org/deleted")
+    done = box.wharf("download", "org/deleted")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert box.download("org/deleted", "--revision", snapshot.name) == snapshot
 
 
 def test_late_comers_join_what_is_on_its_way(box: Daemon, hub: TestHub) -> None:
@@ -87,12 +158,10 @@ def test_late_comers_join_what_is_on_its_way(box: Daemon, hub: TestHub) -> None:
         assert process.returncode == 0, error
     (etag,) = {f["etag"] for f in hub.admin.files("org/early").values() if f["lfs"]}
     check_sent_once(hub, etag, 9_000_000)
-    check_snapshot(hub, "org/early", Path(repo_folder(box, "org/early") / "snapshots" / head(hub, "org/early")))
+    check_snapshot(
+        hub, "org/early", Path(repo_folder(box, "org/early") / "snapshots" / head(hub, "org/early"))
+    )
     check_snapshot(hub, "org/late", Path(out.splitlines()[-1]), "dataset")
-
-
-def head(hub: TestHub, repo: str, kind: str = "model") -> str:
-    return hub.state.get(kind, repo).head.id
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset", "space"])
@@ -118,7 +187,9 @@ def test_revisions_share_their_blobs(box: Daemon, hub: TestHub) -> None:
         "org/two", files={"w.safetensors": {"random": 2_000_000, "seed": 5}, "a.txt": "one"}
     )
     old = box.download("org/two")
-    second = hub.admin.commit("org/two", files={"a.txt": "two", "renamed.safetensors": {"random": 2_000_000, "seed": 5}})
+    second = hub.admin.commit(
+        "org/two", files={"a.txt": "two", "renamed.safetensors": {"random": 2_000_000, "seed": 5}}
+    )
     before = hub.log.last_number()
     new = box.download("org/two")
     assert {r.file for r in hub.log.find(since=before) if r.file} == {"a.txt"}
@@ -215,7 +286,9 @@ def test_force_fetches_again(box: Daemon, hub: TestHub) -> None:
 
 def test_what_a_user_deleted_comes_back(box: Daemon, hub: TestHub) -> None:
     """Snapshots, pointers and blobs may go while the daemon runs; nothing is believed blindly."""
-    hub.admin.create_repo("org/gone", files={"w.safetensors": {"random": 300_000, "seed": 7}, "d/a.txt": "gone"})
+    hub.admin.create_repo(
+        "org/gone", files={"w.safetensors": {"random": 300_000, "seed": 7}, "d/a.txt": "gone"}
+    )
     snapshot = box.download("org/gone")
     (snapshot / "d/a.txt").unlink()
     box.download("org/gone")

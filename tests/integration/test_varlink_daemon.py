@@ -18,7 +18,14 @@ import pytest
 
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
-from tests.support.scenes import MIXED_FILES, check_snapshot, daemon_in, eventually, files_below, repo_folder
+from tests.support.scenes import (
+    MIXED_FILES,
+    check_snapshot,
+    daemon_in,
+    eventually,
+    files_below,
+    repo_folder,
+)
 
 varlink = pytest.importorskip("varlink")
 
@@ -142,9 +149,18 @@ def test_status_and_jobs(box: Daemon, hub: TestHub, client: Any, jobs: Any) -> N
     assert status["endpoint"].rstrip("/") == hub.endpoint
     assert status["clients"] >= 2
     (transfer,) = status["transfers"]
-    assert (transfer["path"], transfer["repo"], transfer["total"]) == ("w.safetensors", "org/slow", 2_000_000)
+    assert (transfer["path"], transfer["repo"], transfer["total"]) == (
+        "w.safetensors",
+        "org/slow",
+        2_000_000,
+    )
     (job,) = jobs.List()["jobs"]
-    assert (job["repo"], job["uid"], job["kind"], job["watchers"]) == ("org/slow", os.getuid(), "download", 1)
+    assert (job["repo"], job["uid"], job["kind"], job["watchers"]) == (
+        "org/slow",
+        os.getuid(),
+        "download",
+        1,
+    )
     assert job["state"] in ("running", "waiting")
     shown = jobs.Show(job["id"])
     assert [file["path"] for file in shown["files"]] == ["w.safetensors"]
@@ -199,7 +215,9 @@ def test_standard_errors(jobs: Any, downloads: Any) -> None:
 # --- Descriptors: the package cannot receive them, so the messages are made by hand ---
 
 
-def call(connection: socket.socket, method: str, **parameters: Any) -> tuple[dict[str, Any], list[int]]:
+def call(
+    connection: socket.socket, method: str, **parameters: Any
+) -> tuple[dict[str, Any], list[int]]:
     """One call and its one answer, with the descriptors that came along."""
     message = {"method": method, "parameters": parameters}
     connection.sendall(json.dumps(message).encode() + b"\0")
@@ -284,7 +302,12 @@ print(answer.rstrip(b"\\0").decode())
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
 @pytest.mark.parametrize(
     "method",
-    ["org.wharf.Status", "org.wharf.Downloads.Download", "org.wharf.Jobs.List", "org.varlink.service.GetInfo"],
+    [
+        "org.wharf.Status",
+        "org.wharf.Downloads.Download",
+        "org.wharf.Jobs.List",
+        "org.varlink.service.GetInfo",
+    ],
 )
 def test_another_account_is_refused(box: Daemon, hub: TestHub, method: str, tmp_path: Path) -> None:
     message = {"method": method, "parameters": {"repo": REPO} if "Download" in method else {}}

@@ -13,6 +13,7 @@ using wharf::ErrorKind;
 using wharf::store::Directory;
 using wharf::store::PartialFile;
 using wharf::store::Staging;
+using wharf::store::Store;
 using wharf::test::read;
 using wharf::test::TempDir;
 
@@ -56,6 +57,24 @@ TEST_CASE("one cache has one daemon") {
         CHECK(error.message().starts_with("another wharfd already uses the cache "));
     }
     CHECK(fs::exists(first.folder() / "busy.partial"));
+}
+
+TEST_CASE("one state folder has one daemon, whatever its cache") {
+    wharf::test::StoreFixture first;
+    first.store();
+    wharf::async::BlockingPool pool{1};
+    const auto start_second = [&] {
+        return Store{{.cache_dir = first.outside(), .state_dir = first.state()}, pool};
+    };
+    try {
+        start_second();
+        FAIL("shared");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::storage);
+        CHECK(error.message().starts_with("another wharfd already uses the state folder "));
+    }
+    first.close();
+    start_second();
 }
 
 TEST_CASE("a staging folder that is a link is refused") {
