@@ -67,13 +67,6 @@ bool worth_keeping(const std::exception_ptr& failure) noexcept {
     }
 }
 
-/// Errors that say who may have the file, and nothing about the file.
-bool is_about_asker(ErrorKind kind) noexcept {
-    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
-           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
-}
-
 std::uint64_t jitter_seed(const std::string& etag) {
     return std::hash<std::string>{}(etag) ^
            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -85,16 +78,15 @@ Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
     : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force},
       retry_{context_.options.retry, jitter_seed(entry_.etag())} {}
 
-Place Flight::add(hub::FileSource source) {
-    return askers_.insert(askers_.end(), Asker{std::move(source), nullptr});
+Askers::Place Flight::add(hub::FileSource source) {
+    return askers_.add(std::move(source));
 }
 
-void Flight::leave(Place place) {
+void Flight::leave(Askers::Place place) {
     last_repo_ = place->source.repo;
-    if (lead() == &place->source) {
+    if (askers_.leave(place)) {
         location_.reset(); // it was signed for that asker
     }
-    askers_.erase(place);
     if (askers_.empty()) {
         cancel();
     }
@@ -131,7 +123,7 @@ void Flight::inherit(Flight& ended) noexcept {
     paused_since_ = std::chrono::steady_clock::now();
 }
 
-Awaitable<> Flight::landed(Place place) {
+Awaitable<> Flight::landed(Askers::Place place) {
     const auto self = shared_from_this();
     while (state_ != State::landed && state_ != State::failed && !place->refusal) {
         co_await changed_.wait();
@@ -141,38 +133,15 @@ Awaitable<> Flight::landed(Place place) {
     }
 }
 
-/// The asker in whose name we ask. None when nobody is left.
-const hub::FileSource* Flight::lead() const noexcept {
-    const auto first =
-        std::ranges::find_if(askers_, [](const Asker& asker) { return !asker.refusal; });
-    return first == askers_.end() ? nullptr : &first->source;
+const hub::RepoId& Flight::repo() const noexcept {
+    return askers_.lead() != nullptr ? askers_.lead()->repo : last_repo_;
 }
 
 const hub::FileSource& Flight::asking() const {
-    if (const auto* source = lead()) {
+    if (const auto* source = askers_.lead()) {
         return *source;
     }
     throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
-}
-
-/// Tells those who may not have the file by this source. False when nobody else would be left.
-bool Flight::refuse(const hub::FileSource& source, const Error& error) {
-    const auto is_same = [&](const Asker& asker) {
-        return asker.source.repo == source.repo && asker.source.token == source.token;
-    };
-    const auto others = std::ranges::any_of(
-        askers_, [&](const Asker& asker) { return !asker.refusal && !is_same(asker); });
-    if (!others) {
-        return false;
-    }
-    for (Asker& asker : askers_) {
-        if (!asker.refusal && is_same(asker)) {
-            asker.refusal = std::make_exception_ptr(error);
-        }
-    }
-    location_.reset();
-    changed_.notify_all();
-    return true;
 }
 
 Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
@@ -232,8 +201,7 @@ Awaitable<> Flight::bring() {
             break;
         }
         log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
-                     askers_.empty() ? "?" : askers_.front().source.repo.name, digest,
-                     entry_.etag(), second_try ? "" : "; fetching it again");
+                     repo().name, digest, entry_.etag(), second_try ? "" : "; fetching it again");
         file_.reset();
         location_.reset();
         if (second_try) {
@@ -244,11 +212,11 @@ Awaitable<> Flight::bring() {
                         "nothing was stored; a proxy or mirror on the way may damage files"};
         }
     }
-    const hub::RepoId repo = lead() != nullptr ? lead()->repo : last_repo_;
     // Everything is there and right: a pause that comes now comes too late.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await context_.store.publish(std::move(file_), repo);
-    log::info("transfer", "{} arrived: {} of {}, {}", entry_.etag(), entry_.path, repo.name,
+    const hub::RepoId target = repo();
+    co_await context_.store.publish(std::move(file_), target);
+    log::info("transfer", "{} arrived: {} of {}, {}", entry_.etag(), entry_.path, target.name,
               format_size(entry_.size));
 }
 
@@ -305,13 +273,14 @@ Awaitable<> Flight::move_bytes() {
             failure = std::current_exception();
         }
         workers.cancel();
-        if (failure) {
-            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        }
+        // They use what is ours: they must be gone, whatever happens to us meanwhile. A pause that
+        // comes now is noticed by the next fetch, which finds nobody who asks.
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
         co_await workers.join();
         if (failure) {
             std::rethrow_exception(failure);
         }
+        co_await asio::this_coro::reset_cancellation_state();
         if (!ranges_ignored_) {
             co_return;
         }
@@ -436,7 +405,7 @@ std::function<void(const net::Url&)> Flight::location_listener(hub::Token token)
             token = std::move(token)](const net::Url& location) {
         asio::post(executor, [flight, token, location] {
             const auto self = flight.lock();
-            if (self && self->lead() != nullptr && self->lead()->token == token) {
+            if (self && self->askers_.lead() != nullptr && self->askers_.lead()->token == token) {
                 self->location_ = location;
                 self->changed_.notify_all();
             }
@@ -447,7 +416,9 @@ std::function<void(const net::Url&)> Flight::location_listener(hub::Token token)
 /// Waits before the next try, or throws the error because there shall be none. `used`: the
 /// location that the failed try went to.
 Awaitable<> Flight::recover(Error error, hub::FileSource source, std::optional<net::Url> used) {
-    if (is_about_asker(error.kind()) && refuse(source, error)) {
+    if (askers_.refuse(source, error)) {
+        location_.reset();
+        changed_.notify_all();
         log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
         co_return;
     }

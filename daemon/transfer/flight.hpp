@@ -22,8 +22,8 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Flight(Flights& owner, hub::TreeEntry entry, bool force);
 
     /// The source of the first asker who was not refused is the one used.
-    Place add(hub::FileSource source);
-    void leave(Place place);
+    Askers::Place add(hub::FileSource source);
+    void leave(Askers::Place place);
 
     /// Starts, or goes on after a pause. Requires: not running, at least one asker.
     void start();
@@ -33,11 +33,11 @@ class Flight : public std::enable_shared_from_this<Flight> {
     void inherit(Flight& ended) noexcept;
 
     /// Throws what made the flight fail, or the asker's refusal.
-    Awaitable<> landed(Place place);
+    Awaitable<> landed(Askers::Place place);
 
     State state() const noexcept { return state_; }
     const hub::TreeEntry& entry() const noexcept { return entry_; }
-    const std::list<Asker>& askers() const noexcept { return askers_; }
+    const Askers& askers() const noexcept { return askers_; }
     const std::string& reason() const noexcept { return note_->reason; }
     std::uint64_t done() const noexcept;
     std::chrono::steady_clock::time_point paused_since() const noexcept { return paused_since_; }
@@ -55,9 +55,8 @@ class Flight : public std::enable_shared_from_this<Flight> {
     PieceOrder order_for(Piece& piece, const hub::FileSource& source);
     std::function<void(const net::Url&)> location_listener(hub::Token token);
     Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
-    const hub::FileSource* lead() const noexcept;
     const hub::FileSource& asking() const;
-    bool refuse(const hub::FileSource& source, const Error& error);
+    const hub::RepoId& repo() const noexcept;
     std::string host_of(const std::optional<net::Url>& location) const; ///< whom to ask for bytes
     void start_over(std::uint64_t piece_size);
     void end(std::exception_ptr failure);
@@ -67,7 +66,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     hub::TreeEntry entry_;
     bool force_;
     State state_ = State::paused;
-    std::list<Asker> askers_;
+    Askers askers_;
     hub::RepoId last_repo_; ///< where to publish when the last asker left at the last moment
     std::unique_ptr<async::TaskGroup> task_;
     std::exception_ptr failure_;

@@ -7,7 +7,7 @@
 
 namespace wharf::transfer {
 
-Ticket::Ticket(std::shared_ptr<Flight> flight, Place place)
+Ticket::Ticket(std::shared_ptr<Flight> flight, Askers::Place place)
     : flight_{std::move(flight)}, place_{place} {}
 
 Ticket::~Ticket() {
@@ -48,9 +48,9 @@ std::unique_ptr<Ticket> Flights::join(hub::FileSource source, hub::TreeEntry ent
 std::vector<FlightStatus> Flights::status() const {
     std::vector<FlightStatus> all;
     for (const auto& [etag, flight] : flights_) {
-        if (flight->state() == Flight::State::running && !flight->askers().empty()) {
+        if (flight->state() == Flight::State::running && flight->askers().lead() != nullptr) {
             all.push_back({.etag = etag,
-                           .repo = flight->askers().front().source.repo,
+                           .repo = flight->askers().lead()->repo,
                            .path = flight->entry().path,
                            .done = flight->done(),
                            .total = flight->entry().size,

@@ -5,12 +5,12 @@
 #include "daemon/async/semaphore.hpp"
 #include "daemon/hub/hub_client.hpp"
 #include "daemon/store/store.hpp"
+#include "daemon/transfer/askers.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/rate_gate.hpp"
 #include "daemon/transfer/retry.hpp"
 
 #include <cstddef>
-#include <exception>
 #include <list>
 #include <map>
 #include <memory>
@@ -29,13 +29,6 @@ struct FlightOptions {
     RetryPolicy retry;
     std::chrono::hours keep_paused{24}; ///< how long a paused flight keeps its bytes
 };
-
-/// One who wants a flight's blob, in the flight's list.
-struct Asker {
-    hub::FileSource source;
-    std::exception_ptr refusal; ///< what he was told, when he in particular may not have it
-};
-using Place = std::list<Asker>::iterator;
 
 /// What all flights share.
 struct FlightContext {
@@ -62,7 +55,7 @@ struct FlightStatus {
 /// leave pauses it. Control thread.
 class Ticket {
   public:
-    Ticket(std::shared_ptr<Flight> flight, Place place);
+    Ticket(std::shared_ptr<Flight> flight, Askers::Place place);
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     ~Ticket();
@@ -79,7 +72,7 @@ class Ticket {
 
   private:
     std::shared_ptr<Flight> flight_;
-    Place place_;
+    Askers::Place place_;
 };
 
 /// All transfers of the box: one flight per blob however many ask. Control thread.

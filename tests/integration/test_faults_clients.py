@@ -24,7 +24,7 @@ from tests.support.trials import (
     right_bytes,
 )
 
-SIZE = 4 * MIB
+SIZE = 8 * MIB
 
 
 def slow_file(hub: TestHub, repo: str, rate: float = 400 * KIB, **access: object) -> int:
@@ -154,7 +154,7 @@ def test_a_cancelled_job_ends_for_all_its_clients(daemon: Daemon, hub: TestHub) 
 
 
 def test_a_client_that_stops_reading_holds_nobody_up(daemon: Daemon, hub: TestHub) -> None:
-    rule = slow_file(hub, "clients/stopped", rate=MIB)
+    rule = slow_file(hub, "clients/stopped", rate=2 * MIB)
     first = daemon.start_wharf("download", "clients/stopped", "slow.bin")
     hub.faults.wait(rule)
     os.kill(first.pid, signal.SIGSTOP)

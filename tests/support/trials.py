@@ -23,7 +23,7 @@ MIB = 1024 * KIB
 # Short limits, so that a fault is noticed at once; pieces so small that a few MiB are many.
 QUICK: dict[str, dict[str, Any]] = {
     "transfer": {"stall_timeout": "1s", "piece_size": "1MiB"},
-    "hub": {"connect_timeout": "2s", "first_byte_timeout": "2s"},
+    "hub": {"connect_timeout": "2s", "first_byte_timeout": "1s"},
 }
 
 # Nothing of this may reach a person or the log: tokens, signed queries, traces of a crash.

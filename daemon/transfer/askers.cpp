@@ -1,0 +1,51 @@
+#include "daemon/transfer/askers.hpp"
+
+#include <algorithm>
+
+namespace wharf::transfer {
+
+namespace {
+
+/// Errors that say who may have the file, and nothing about the file.
+bool is_about_asker(ErrorKind kind) noexcept {
+    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
+           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+}
+
+} // namespace
+
+Askers::Place Askers::add(hub::FileSource source) {
+    return askers_.insert(askers_.end(), Asker{std::move(source), nullptr});
+}
+
+bool Askers::leave(Place place) {
+    const bool led = lead() == &place->source;
+    askers_.erase(place);
+    return led;
+}
+
+const hub::FileSource* Askers::lead() const noexcept {
+    const auto first =
+        std::ranges::find_if(askers_, [](const Asker& asker) { return !asker.refusal; });
+    return first == askers_.end() ? nullptr : &first->source;
+}
+
+bool Askers::refuse(const hub::FileSource& source, const Error& error) {
+    const auto is_same = [&](const Asker& asker) {
+        return asker.source.repo == source.repo && asker.source.token == source.token;
+    };
+    const bool others = std::ranges::any_of(
+        askers_, [&](const Asker& asker) { return !asker.refusal && !is_same(asker); });
+    if (!is_about_asker(error.kind()) || !others) {
+        return false;
+    }
+    for (Asker& asker : askers_) {
+        if (!asker.refusal && is_same(asker)) {
+            asker.refusal = std::make_exception_ptr(error);
+        }
+    }
+    return true;
+}
+
+} // namespace wharf::transfer

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "daemon/hub/hub_client.hpp"
+
+#include <cstddef>
+#include <exception>
+#include <list>
+
+namespace wharf::transfer {
+
+/// Those who want the same blob, each from a repo and with a token of his own. We ask in the name
+/// of the first one only, and of the next when he leaves or turns out not to have access. Control
+/// thread.
+class Askers {
+  public:
+    struct Asker {
+        hub::FileSource source;
+        std::exception_ptr refusal; ///< what he was told, when he in particular may not have it
+    };
+    using Place = std::list<Asker>::iterator; ///< stays valid until it is given up
+
+    Place add(hub::FileSource source);
+
+    /// True when it was the one in whose name we ask.
+    bool leave(Place place);
+
+    /// In whose name we ask. None: nobody is left who was not refused.
+    const hub::FileSource* lead() const noexcept;
+
+    /// Takes down the Error for all who ask by this repo and token, if others would be left to ask
+    /// for. False, and nothing is done, if not: then it concerns everybody.
+    bool refuse(const hub::FileSource& source, const Error& error);
+
+    bool empty() const noexcept { return askers_.empty(); }
+    std::size_t size() const noexcept { return askers_.size(); }
+
+  private:
+    std::list<Asker> askers_;
+};
+
+} // namespace wharf::transfer

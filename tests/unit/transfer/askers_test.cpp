@@ -1,0 +1,70 @@
+#include "daemon/transfer/askers.hpp"
+
+#include <doctest/doctest.h>
+
+using wharf::Error;
+using wharf::ErrorKind;
+using wharf::hub::FileSource;
+using wharf::hub::RepoType;
+using wharf::hub::Token;
+using wharf::transfer::Askers;
+
+namespace {
+
+FileSource source(const char* repo, const char* token) {
+    return {{RepoType::model, repo}, std::string(40, 'c'), "f", Token{token}};
+}
+
+} // namespace
+
+TEST_CASE("we ask in the name of the first one, and of the next when he leaves") {
+    Askers askers;
+    CHECK(askers.lead() == nullptr);
+    const auto alice = askers.add(source("org/a", "alice"));
+    const auto bob = askers.add(source("org/b", "bob"));
+    const auto carol = askers.add(source("org/c", "carol"));
+    CHECK(askers.lead()->repo.name == "org/a");
+    CHECK_FALSE(askers.leave(bob));
+    CHECK(askers.lead()->repo.name == "org/a");
+    CHECK(askers.leave(alice));
+    CHECK(askers.lead()->repo.name == "org/c");
+    CHECK(askers.leave(carol));
+    CHECK(askers.empty());
+}
+
+TEST_CASE("a refusal is for those who ask by the same repo and token") {
+    Askers askers;
+    const auto alice = askers.add(source("org/a", "alice"));
+    const auto other_repo = askers.add(source("org/b", "alice"));
+    const auto again = askers.add(source("org/a", "alice"));
+    const auto bob = askers.add(source("org/a", "bob"));
+    CHECK(askers.refuse(source("org/a", "alice"), Error{ErrorKind::unauthorized, "no"}));
+    CHECK(alice->refusal);
+    CHECK(again->refusal);
+    CHECK_FALSE(other_repo->refusal);
+    CHECK_FALSE(bob->refusal);
+    CHECK(askers.lead() == &other_repo->source);
+    CHECK_FALSE(askers.leave(alice));
+    CHECK(askers.size() == 3);
+}
+
+TEST_CASE("the last one's refusal concerns everybody") {
+    Askers askers;
+    const auto alice = askers.add(source("org/a", "alice"));
+    const auto bob = askers.add(source("org/b", "bob"));
+    CHECK(askers.refuse(alice->source, Error{ErrorKind::gated, "no"}));
+    CHECK_FALSE(askers.refuse(bob->source, Error{ErrorKind::gated, "no"}));
+    CHECK_FALSE(bob->refusal);
+}
+
+TEST_CASE("what says nothing about the asker refuses nobody") {
+    for (const auto kind : {ErrorKind::network, ErrorKind::unavailable, ErrorKind::rate_limited,
+                            ErrorKind::protocol, ErrorKind::no_space, ErrorKind::integrity}) {
+        Askers askers;
+        const auto alice = askers.add(source("org/a", "alice"));
+        askers.add(source("org/b", "bob"));
+        CAPTURE(wharf::name(kind));
+        CHECK_FALSE(askers.refuse(alice->source, Error{kind, "no"}));
+        CHECK_FALSE(alice->refusal);
+    }
+}
