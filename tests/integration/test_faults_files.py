@@ -105,7 +105,9 @@ HEALS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "statuses": {
         "500": [{"kind": "status", "status": 500}],
         "502, 503, 504": [{"kind": "status", "status": status} for status in (502, 503, 504)],
-        "503 with Retry-After": [{"kind": "status", "status": 503, "headers": {"Retry-After": "1"}}],
+        "503 with Retry-After": [
+            {"kind": "status", "status": 503, "headers": {"Retry-After": "1"}}
+        ],
         "408": [{"kind": "status", "status": 408}],
         "429": [{"kind": "status", "status": 429}],
     },
@@ -209,7 +211,8 @@ def test_a_cdn_that_refuses_what_it_served_before_is_no_failure(
 ) -> None:
     repo = f"files/refused-{status}"
     files = three_files(hub, repo)
-    rule = spoil(hub, "pieces.bin", [{"kind": "status", "status": status, "skip": 2, "times": 2}])[0]
+    refusal = {"kind": "status", "status": status, "skip": 2, "times": 2}
+    rule = spoil(hub, "pieces.bin", [refusal])[0]
     right_bytes(shared.download(repo, "--quiet"), files)
     assert hub.faults.hits(rule) == 2
 
@@ -264,7 +267,7 @@ ALWAYS: dict[str, tuple[str, int, dict[str, Any], str]] = {
     "broken": ("plain.txt", 5, {"kind": "status", "status": 500}, "500"),
     "limited": ("plain.txt", 5, {"kind": "status", "status": 429}, "fewer requests"),
     "refused": ("pieces.bin", 5, {"kind": "status", "status": 403}, "no longer serves"),
-    "corrupt": ("small.bin", 7, {"kind": "corrupt", "offset": 9}, "hash.*(?s:.*)nothing was stored"),
+    "corrupt": ("small.bin", 7, {"kind": "corrupt", "offset": 9}, "hash(?s:.*)nothing was"),
     "corrupt-pieces": ("pieces.bin", 7, {"kind": "corrupt", "offset": 3 * MIB}, "hash"),
     "corrupt-plain": ("plain.txt", 7, {"kind": "corrupt", "offset": 9}, "hash"),
     "page": ("small.bin", 1, {"kind": "status", "status": 200, "body": "<html>"}, "6 bytes"),
@@ -371,7 +374,8 @@ def test_encrypted_questions_get_no_unencrypted_files(tmp_path: Path) -> None:
             clear_failure(done, 4, "token")  # nobody knows alice here
             done = daemon.wharf("download", "org/m", "x.bin", "--quiet")
             clear_failure(done, 1, "without encryption")
-            right_bytes(daemon.download("org/m", "--quiet", "--include", "y.bin"), {"y.bin": files["y.bin"]})
+            path = daemon.download("org/m", "y.bin", "--quiet")
+            assert path.read_bytes() == files["y.bin"]
         assert plain.log.count() == 0
 
 
@@ -383,11 +387,10 @@ def test_no_descriptor_and_no_memory_is_left_behind(daemon: Daemon, hub: TestHub
 
     def batch(number: int) -> None:
         clients = []
-        kinds = ({"kind": "reset", "after": 9}, {"kind": "corrupt"}, {"kind": "gzip"}, {"kind": "drop"})
-        for each, fault in enumerate(kinds):
-            repo = f"leaks/{number}-{each}"
+        for fault in ("reset", "corrupt", "gzip", "drop"):
+            repo = f"leaks/{number}-{fault}"
             for file in three_files(hub, repo):
-                spoil(hub, file, [fault])
+                spoil(hub, file, [{"kind": fault}])
             clients.append(daemon.start_wharf("download", repo, "--quiet"))
         make_repo(hub, f"leaks/{number}", {"bad.bin": content(f"bad {number}", MIB)})
         spoil(hub, "bad.bin", [{"kind": "corrupt", "times": None}])

@@ -1,4 +1,4 @@
-"""What all tests of faults share: a quick daemon that is watched, and what counts as a clear error."""
+"""What all tests of faults share: a quick daemon that is watched, and what a clear error is."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def clear_failure(
     return done.stderr
 
 
-def finished(client: subprocess.Popen[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def finished(
+    client: subprocess.Popen[str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
     """Waits for a client that was started."""
     try:
         out, err = client.communicate(timeout=timeout)
