@@ -382,8 +382,17 @@ def test_encrypted_questions_get_no_unencrypted_files(tmp_path: Path) -> None:
 # --- Afterwards ---------------------------------------------------------------------------------
 
 
-def test_no_descriptor_and_no_memory_is_left_behind(daemon: Daemon, hub: TestHub) -> None:
+@pytest.fixture
+def frugal(hub: TestHub) -> Iterator[Daemon]:
+    """A daemon whose memory can be measured: a sanitizer must not keep what was freed."""
+    sanitizer = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
+    with watched(Daemon(hub.endpoint, environment=sanitizer, **QUICK)) as daemon:
+        yield daemon
+
+
+def test_no_descriptor_and_no_memory_is_left_behind(frugal: Daemon, hub: TestHub) -> None:
     """Unused connections to the Hub are kept for a while, but those that broke are not."""
+    daemon = frugal
 
     def batch(number: int) -> None:
         clients = []

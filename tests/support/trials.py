@@ -42,8 +42,8 @@ def watched(daemon: Daemon) -> Iterator[Daemon]:
     """Runs the daemon. It must never show a wrong blob, log a secret, or end unasked."""
     with daemon, BlobWatch(daemon.cache) as watch:
         yield daemon
-        if daemon.process is not None and daemon.process.poll() is not None:
-            assert daemon.process.returncode in (0, -9), f"wharfd crashed:\n{daemon.log}"
+        if daemon.process is not None and daemon.process.returncode is None:
+            assert daemon.stop() == 0, f"wharfd crashed:\n{daemon.log}"
     assert not watch.problems, watch.problems
     found = _SECRETS.search(daemon.log)
     assert not found, f"the log shows {found}"
