@@ -266,14 +266,14 @@ def test_a_renamed_repo_is_followed(shared: Daemon, hub: TestHub) -> None:
 def test_refusals_have_their_exit_codes(shared: Daemon, hub: TestHub) -> None:
     make_repo(hub, "wonderland/open", {"a.txt": b"a"})
     make_repo(hub, "wonderland/hidden", {"a.txt": b"hidden"}, private=True)
-    make_repo(hub, "wonderland/gated", {"a.txt": b"gated"}, gated="manual")
+    make_repo(hub, "wonderland/gated-faults", {"a.txt": b"gated"}, gated="manual")
     make_repo(hub, "wonderland/off", {"a.txt": b"off"}, disabled=True)
 
     def ask(*arguments: str, token: str = "hf_bob") -> Any:
         return shared.wharf("download", *arguments, "--quiet", HF_TOKEN=token)
 
     for token in ("hf_bob", ""):
-        clear_failure(ask("wonderland/gated", token=token), 4, "gated")
+        clear_failure(ask("wonderland/gated-faults", token=token), 4, "gated")
         hidden = clear_failure(ask("wonderland/hidden", token=token), 3, "does not exist")
         missing = clear_failure(ask("wonderland/h1dden", token=token), 3, "does not exist")
         assert hidden == missing.replace("h1dden", "hidden")
@@ -283,7 +283,7 @@ def test_refusals_have_their_exit_codes(shared: Daemon, hub: TestHub) -> None:
     clear_failure(ask("wonderland/open", token="hf_wrong"), 4, "token")
     clear_failure(ask("wonderland/open", token="hf_bad\r\nX: y"), 2, "token")
     clear_failure(ask("wonderland/off"), 4, "disabled")
-    assert etag(hub, "wonderland/gated", "a.txt") not in blobs(shared, "wonderland/gated")
+    assert etag(hub, "wonderland/gated-faults", "a.txt") not in blobs(shared, "wonderland/gated-faults")
     assert not kept(shared, "wonderland/hidden")
     allowed = ask("wonderland/hidden", token="hf_alice")
     right_bytes(Path(allowed.stdout.strip()), {"a.txt": b"hidden"})

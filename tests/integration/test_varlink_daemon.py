@@ -106,6 +106,7 @@ def test_a_download_with_progress(box: Daemon, hub: TestHub, downloads: Any) -> 
         "commit": head(hub, "org/watched"),
         "snapshot": str(snapshot),
         "files": [str(snapshot / "w.safetensors")],
+        "count": 1,
         "stale": False,
         "why": None,
     }
