@@ -31,6 +31,8 @@ SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"
+    # Suppressions go by names of functions, which only a symbolizer knows.
+    ":external_symbolizer_path=/usr/bin/llvm-symbolizer-19"
     f":suppressions={ROOT / 'tests' / 'tsan.suppressions'}",
 }
 
