@@ -49,7 +49,8 @@ class Daemon:
         self.settings: dict[str, dict[str, Any]] = {
             "daemon": {"socket": str(self.socket), "state_dir": str(self.state), "log_level": "debug"},
             "cache": {"dir": str(self.cache)},
-            "hub": {"endpoint": endpoint},
+            # Below the tests' own patience: an answer that never comes is the daemon's to heal.
+            "hub": {"endpoint": endpoint, "first_byte_timeout": "15s"},
         }
         for table, values in settings.items():
             self.settings.setdefault(table, {}).update(values)
