@@ -15,8 +15,8 @@ bool is_about_asker(ErrorKind kind) noexcept {
 
 } // namespace
 
-Askers::Place Askers::add(hub::FileSource source) {
-    return askers_.insert(askers_.end(), Asker{std::move(source), nullptr});
+Askers::Place Askers::add(hub::FileSource source, Claimant claimant) {
+    return askers_.insert(askers_.end(), Asker{std::move(source), claimant, nullptr});
 }
 
 bool Askers::leave(Place place) {
@@ -29,6 +29,16 @@ const hub::FileSource* Askers::lead() const noexcept {
     const auto first =
         std::ranges::find_if(askers_, [](const Asker& asker) { return !asker.refusal; });
     return first == askers_.end() ? nullptr : &first->source;
+}
+
+std::optional<Claimant> Askers::claimant() const noexcept {
+    std::optional<Claimant> best;
+    for (const auto& asker : askers_) {
+        if (!asker.refusal && (!best || asker.claimant.priority < best->priority)) {
+            best = asker.claimant;
+        }
+    }
+    return best;
 }
 
 bool Askers::refuse(const hub::FileSource& source, const Error& error) {

@@ -2,10 +2,12 @@
 
 #include "base/error.hpp"
 #include "daemon/hub/hub_client.hpp"
+#include "daemon/transfer/claimant.hpp"
 
 #include <cstddef>
 #include <exception>
 #include <list>
+#include <optional>
 
 namespace wharf::transfer {
 
@@ -16,17 +18,22 @@ class Askers {
   public:
     struct Asker {
         hub::FileSource source;
+        Claimant claimant;
         std::exception_ptr refusal; ///< what he was told, when he in particular may not have it
     };
     using Place = std::list<Asker>::iterator; ///< stays valid until it is given up
 
-    Place add(hub::FileSource source);
+    Place add(hub::FileSource source, Claimant claimant = {});
 
     /// True when it was the one in whose name we ask.
     bool leave(Place place);
 
     /// In whose name we ask. None: nobody is left who was not refused.
     const hub::FileSource* lead() const noexcept;
+
+    /// On whose account the bytes are moved: the most urgent of those who were not refused, of these
+    /// the first. None: nobody is left.
+    std::optional<Claimant> claimant() const noexcept;
 
     /// Takes down the Error for all who ask by this repo and token, if others would be left to ask
     /// for. False, and nothing is done, if not: then it concerns everybody.

@@ -78,8 +78,8 @@ Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
     : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force},
       retry_{context_.options.retry, jitter_seed(entry_.etag())} {}
 
-Askers::Place Flight::add(hub::FileSource source) {
-    return askers_.add(std::move(source));
+Askers::Place Flight::add(hub::FileSource source, Claimant claimant) {
+    return askers_.add(std::move(source), claimant);
 }
 
 void Flight::leave(Askers::Place place) {

@@ -31,14 +31,15 @@ Flights::Flights(FlightContext context)
 
 Flights::~Flights() = default;
 
-std::unique_ptr<Ticket> Flights::join(hub::FileSource source, hub::TreeEntry entry, bool force) {
+std::unique_ptr<Ticket> Flights::join(hub::FileSource source, hub::TreeEntry entry, bool force,
+                                      Claimant claimant) {
     drop_stale();
     auto& flight = flights_[entry.etag()];
     if (!flight) {
         flight = std::make_shared<Flight>(*this, std::move(entry), force);
     }
     const auto joined = flight;
-    auto ticket = std::make_unique<Ticket>(joined, joined->add(std::move(source)));
+    auto ticket = std::make_unique<Ticket>(joined, joined->add(std::move(source), claimant));
     if (joined->state() == Flight::State::paused) {
         joined->start();
     }

@@ -70,6 +70,9 @@ class Ticket {
     /// Why the flight waits; empty when it does not.
     const std::string& reason() const noexcept;
 
+    /// Changes how urgent this asker's bytes are, from the next piece on.
+    void set_priority(Priority priority) noexcept { place_->claimant.priority = priority; }
+
   private:
     std::shared_ptr<Flight> flight_;
     Askers::Place place_;
@@ -84,7 +87,8 @@ class Flights {
     ~Flights();
 
     /// Joins the blob's flight, or starts it. `force` fetches the blob even if the store has it.
-    std::unique_ptr<Ticket> join(hub::FileSource source, hub::TreeEntry entry, bool force);
+    std::unique_ptr<Ticket> join(hub::FileSource source, hub::TreeEntry entry, bool force,
+                                 Claimant claimant = {});
 
     std::vector<FlightStatus> status() const;
 
