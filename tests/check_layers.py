@@ -52,6 +52,8 @@ BORDERS = [
     Border(re.compile(r"openssl/(ssl|err|x509|tls)|boost/asio/ssl|boost/beast"),
            re.compile(r"^(daemon/net|tests/unit/net)/[^/]+\.cpp$"),
            "TLS and HTTP stop in daemon/net/*.cpp"),
+    Border(re.compile(r"^xxhash"), re.compile(r"^base/piece_checksum\.cpp$"),
+           "xxhash.h stops in base/piece_checksum.cpp"),
     Border(re.compile(r"^toml"), re.compile(r"^daemon/config\.cpp$"),
            "TOML is read in daemon/config.cpp only"),
     Border(re.compile(r"^systemd/"), re.compile(r"^daemon/systemd\.cpp$"),
