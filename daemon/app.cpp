@@ -49,13 +49,17 @@ net::HttpOptions http_options(const Config& config) {
     return options;
 }
 
-transfer::FlightOptions flight_options(const Config& config) {
-    transfer::FlightOptions options;
+transfer::TransferOptions transfer_options(const Config& config) {
+    transfer::TransferOptions options;
     options.piece_size = config.transfer.piece_size;
-    options.max_connections = config.transfer.max_connections;
-    options.max_connections_per_host = config.transfer.max_connections_per_host;
     options.max_connections_per_file = config.transfer.max_connections_per_file;
+    options.others_write = config.cache.lock_files;
     return options;
+}
+
+transfer::Connections::Limits connection_limits(const Config& config) {
+    return {.overall = config.transfer.max_connections,
+            .per_host = config.transfer.max_connections_per_host};
 }
 
 transfer::LookupOptions lookup_options(const Config& config) {
@@ -90,6 +94,7 @@ struct App::Impl {
     void listen();
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
+    Awaitable<> steer();
     Awaitable<> watch_dog(std::chrono::microseconds period);
     Awaitable<> shut_down();
     void reload();
@@ -100,12 +105,15 @@ struct App::Impl {
     asio::io_context context{1};
     asio::signal_set signals{context, SIGTERM, SIGINT, SIGHUP};
     async::BlockingPool pool{pool_threads};
+    async::BufferPool buffers;
     async::IoThreads threads;
     store::Store store;
     transfer::Lanes lanes;
     net::HttpClient http; ///< for questions; the control thread's own
     hub::HubClient hub;
     transfer::RateGate gate;
+    transfer::Connections connections;
+    transfer::Bandwidth bandwidth{context.get_executor()};
     transfer::Flights flights;
     transfer::Lookups lookups;
     jobs::Downloads downloads;
@@ -118,20 +126,25 @@ struct App::Impl {
 
 App::Impl::Impl(Config c, Reload r)
     : config{std::move(c)}, reload_config{std::move(r)},
-      endpoint{net::Url::parse(config.hub.endpoint).value()}, threads{config.daemon.io_threads},
+      endpoint{net::Url::parse(config.hub.endpoint).value()}, buffers{config.transfer.buffer_budget},
+      threads{config.daemon.io_threads},
       store{{.cache_dir = config.cache.dir,
              .state_dir = config.daemon.state_dir,
              .lock_files = config.cache.lock_files},
             pool},
       lanes{threads, http_options(config), endpoint},
       http{context.get_executor(), http_options(config)}, hub{http, endpoint},
+      connections{connection_limits(config)},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
                .store = store,
                .pool = pool,
+               .buffers = buffers,
                .gate = gate,
+               .connections = connections,
+               .bandwidth = bandwidth,
                .endpoint = endpoint,
-               .options = flight_options(config)}},
+               .options = transfer_options(config)}},
       lookups{context.get_executor(), hub, store, gate, lookup_options(config)},
       downloads{{.executor = context.get_executor(),
                  .store = store,
@@ -190,7 +203,16 @@ Awaitable<> App::Impl::keep_house() {
     for (;;) {
         co_await async::sleep_for(std::chrono::seconds{1});
         daemon_calls.measure();
+        buffers.trim();
         systemd::notify_status(daemon_calls.summary());
+    }
+}
+
+/// What adapts to what the network gives, and to the time of day.
+Awaitable<> App::Impl::steer() {
+    for (;;) {
+        co_await async::sleep_for(std::chrono::milliseconds{200});
+        connections.tick(std::chrono::steady_clock::now());
     }
 }
 
@@ -212,7 +234,8 @@ void App::Impl::reload() {
         config.hub.revision_ttl = wanted.hub.revision_ttl;
         config.transfer = wanted.transfer;
         log::start(config.daemon.log_level);
-        flights.set_options(flight_options(config));
+        flights.set_options(transfer_options(config));
+        connections.set_limits(connection_limits(config));
         lookups.set_options(lookup_options(config));
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
@@ -240,6 +263,7 @@ int App::run() {
     auto& impl = *impl_;
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
+    impl.tasks.spawn("steering", impl.steer());
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }

@@ -156,20 +156,25 @@ Awaitable<> fetch_span(hub::HubClient& hub, SpanOrder order, bool* ranges_ignore
 }
 
 Awaitable<> fetch_bytes(hub::HubClient& hub, FetchOrder order, FetchedBytes* fetched) {
-    hub::FileBody body = co_await hub.open_file(order.source, order.etag, order.size, std::nullopt,
-                                                order.location);
+    auto& [content, present, digest] = *fetched;
+    content.resize(order.size);
+    std::optional<hub::ByteRange> range;
+    if (present > 0) {
+        range = hub::ByteRange{present, order.size};
+    }
+    hub::FileBody body =
+        co_await hub.open_file(order.source, order.etag, order.size, range, order.location);
     if (order.located) {
         order.located(body.location);
     }
-    auto& content = fetched->content;
-    content.resize(order.size);
+    present = body.range_ignored ? 0 : present;
     PacedBody source{std::move(body.response), order};
-    for (std::size_t used = 0; used < content.size();) {
-        used += co_await source.read_some(std::span{content}.subspan(used));
+    while (present < content.size()) {
+        present += co_await source.read_some(std::span{content}.subspan(present));
     }
     BlobHasher hasher{order.etag, order.size};
     hasher.update(content);
-    fetched->digest = hasher.finish();
+    digest = hasher.finish();
 }
 
 } // namespace wharf::transfer

@@ -46,13 +46,14 @@ struct SpanOrder {
 /// Errors from writing. Requires: no piece of the span but the first has been begun.
 Awaitable<> fetch_span(hub::HubClient& hub, SpanOrder order, bool* ranges_ignored);
 
-/// A small file in memory, and what its content hashes to.
+/// A small file in memory.
 struct FetchedBytes {
-    std::vector<std::byte> content;
-    std::string digest;
+    std::vector<std::byte> content; ///< as large as the file
+    std::size_t present = 0;        ///< what of it is there, from the start on
+    std::string digest;             ///< what all of it hashes to, when all is there
 };
 
-/// Fetches a whole file into memory. Throws as fetch_span() does.
+/// Fetches what a file in memory still lacks. Throws as fetch_span() does; what came stays.
 Awaitable<> fetch_bytes(hub::HubClient& hub, FetchOrder order, FetchedBytes* fetched);
 
 } // namespace wharf::transfer

@@ -26,12 +26,13 @@ constexpr std::size_t read_size = 1 << 20;
 constexpr std::chrono::milliseconds frontier_poll{20};
 constexpr std::chrono::milliseconds work_poll{100};
 
-/// One request brings at least this much where there is so much, which makes the round trip before
-/// each small; and of a large file more, but no more than keeps the hash close behind.
-constexpr std::uint64_t least_per_request = 16 << 20;
-constexpr std::uint64_t most_per_request = 64 << 20;
-/// A span is at most this part of the file, so that all connections have work until the end.
-constexpr std::uint64_t spans_per_file = 64;
+/// How much one request brings. The more, the less the round trip before each counts; but all
+/// connections shall have work until the end, and the hash follows the first of them.
+std::uint64_t request_size(std::uint64_t file_size) noexcept {
+    constexpr std::uint64_t usual = 16 << 20;
+    constexpr std::uint64_t most = 64 << 20;
+    return std::clamp(file_size / 64, std::min(file_size / 4, usual), most);
+}
 
 /// How much a power failure may cost.
 constexpr std::chrono::seconds sync_period{10};
@@ -114,9 +115,7 @@ Awaitable<> FileTransfer::run_workers() {
 Awaitable<> FileTransfer::work() {
     try {
         while (!ranges_ignored_ && !pieces_->is_complete()) {
-            const auto most = std::clamp(entry_.size / spans_per_file, least_per_request,
-                                         most_per_request);
-            const auto span = pieces_->take(most, Span::Clock::now());
+            const auto span = pieces_->take(request_size(entry_.size), Span::Clock::now());
             if (span) {
                 co_await fetch(span);
             } else {

@@ -62,7 +62,6 @@ FetchOrder Supply::order_for(const hub::FileSource& source) {
     order.etag = entry_.etag();
     order.size = entry_.size;
     order.location = location_;
-    order.located = location_listener(source.token);
     return order;
 }
 
@@ -71,29 +70,29 @@ FetchOrder Supply::order_for(const hub::FileSource& source) {
 Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrder order,
                                                   Fetch fetch) {
     const std::string host = host_of(order.location);
-    const Bucket bucket = order.location ? Bucket::elsewhere : Bucket::files;
     const hub::Token token = order.source.token;
     const Claimant who = askers_.claimant().value_or(Claimant{});
+    const auto leave = std::make_shared<RateGate::Unit>();
     Connections::Permit connection;
     do { // closed while we waited for a connection: wait without keeping others from connecting
         connection.release();
-        co_await context_.gate.pass(host, token, bucket, note_, retry_.longest_asked());
+        *leave = co_await context_.gate.pass(host, token, hub::Bucket::files, note_,
+                                             retry_.longest_asked());
         connection = co_await context_.connections.acquire({who, host, bytes});
-    } while (context_.gate.is_closed(host, token, bucket));
+    } while (context_.gate.is_closed(host, token, hub::Bucket::files));
     auto& lane = context_.lanes.pick();
     ++lane.busy;
-    const ScopeExit idle{[&lane] { --lane.busy; }};
+    const ScopeExit idle{[&lane, leave] {
+        --lane.busy;
+        leave->release();
+    }};
+    order.located = location_listener(token, leave);
     order.connection = connection.line();
     order.allowance = context_.bandwidth.open(who, lane.executor);
     try {
         co_await async::run_on(lane.executor, fetch(lane, std::move(order)));
-    } catch (const hub::RefusedElsewhere& error) {
-        connection.failed(error);
-        context_.gate.learn(error.host(), token, Bucket::elsewhere, error);
-        co_return error;
     } catch (const Error& error) {
         connection.failed(error);
-        context_.gate.learn(host, token, bucket, error);
         co_return error;
     }
     co_return std::nullopt;
@@ -103,12 +102,14 @@ std::string Supply::host_of(const std::optional<net::Url>& location) const {
     return location ? location->authority() : context_.endpoint.authority();
 }
 
-/// Brings the news of a lane to the control thread, if the location still is the asker's whose
-/// token it was signed for.
-std::function<void(const net::Url&)> Supply::location_listener(hub::Token token) {
-    return [executor = context_.executor, supply = weak_from_this(),
-            token = std::move(token)](const net::Url& location) {
-        asio::post(executor, [supply, token, location] {
+/// Brings the news of a lane to the control thread: the question is answered, and the bytes are
+/// there, if the location still is the asker's whose token it was signed for.
+std::function<void(const net::Url&)>
+Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave) {
+    return [executor = context_.executor, supply = weak_from_this(), token = std::move(token),
+            leave = std::move(leave)](const net::Url& location) {
+        asio::post(executor, [supply, token, leave, location] {
+            leave->release();
             const auto self = supply.lock();
             if (self && self->askers_.lead() != nullptr && self->askers_.lead()->token == token) {
                 self->location_ = location;
@@ -142,8 +143,7 @@ Awaitable<> Supply::recover(Error error, hub::FileSource source, std::optional<n
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
     }
-    const Bucket bucket = location_ ? Bucket::elsewhere : Bucket::files;
-    if (context_.gate.is_closed(host_of(location_), source.token, bucket)) {
+    if (context_.gate.is_closed(host_of(location_), source.token, hub::Bucket::files)) {
         co_return; // there we wait, and say how long
     }
     if (!counted) {

@@ -45,9 +45,10 @@ class Supply : public std::enable_shared_from_this<Supply> {
     Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch);
     Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
     FetchOrder order_for(const hub::FileSource& source);
-    std::function<void(const net::Url&)> location_listener(hub::Token token);
+    std::function<void(const net::Url&)>
+    location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave);
     const hub::FileSource& asking() const;
-    /// Whom to ask, and which of its quotas that uses.
+    /// Whom to ask.
     std::string host_of(const std::optional<net::Url>& location) const;
 
     TransferContext& context_;
