@@ -375,10 +375,11 @@ std::string Flight::host_of(const std::optional<net::Url>& location) const {
 Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
     const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
-    co_await context_.gate.pass(host, token, note_, retry_.longest_asked());
+    const auto unit =
+        co_await context_.gate.pass(host, token, hub::Bucket::files, note_, retry_.longest_asked());
     const auto overall = co_await owner_.all_connections_.acquire();
     const auto per_host = co_await owner_.host_limit(host).acquire();
-    if (context_.gate.is_closed(host, token)) {
+    if (context_.gate.is_closed(host, token, hub::Bucket::files)) {
         co_return std::nullopt; // closed meanwhile: wait without keeping others from connecting
     }
     auto& lane = context_.lanes.pick();
@@ -388,11 +389,7 @@ Awaitable<std::optional<Error>> Flight::try_order(PieceOrder order) {
         const PieceOutcome outcome =
             co_await async::run_on(lane.executor, fetch_piece(lane.hub, std::move(order)));
         ranges_ignored_ = ranges_ignored_ || outcome.range_ignored;
-    } catch (const hub::RefusedElsewhere& error) {
-        context_.gate.learn(error.host(), token, error);
-        co_return error;
     } catch (const Error& error) {
-        context_.gate.learn(host, token, error);
         co_return error;
     }
     co_return std::nullopt;
@@ -437,7 +434,7 @@ Awaitable<> Flight::recover(Error error, hub::FileSource source, std::optional<n
     if (!delay) {
         throw error.with_context(fmt::format("fetching {}", entry_.path));
     }
-    if (context_.gate.is_closed(host_of(location_), source.token)) {
+    if (context_.gate.is_closed(host_of(location_), source.token, hub::Bucket::files)) {
         co_return; // there we wait, and say how long
     }
     if (!counted) {
