@@ -19,6 +19,7 @@
 #include "protocol/definitions.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -108,10 +109,10 @@ struct App::Impl {
     async::BufferPool buffers;
     async::IoThreads threads;
     store::Store store;
+    transfer::RateGate gate;
     transfer::Lanes lanes;
     net::HttpClient http; ///< for questions; the control thread's own
-    hub::HubClient hub;
-    transfer::RateGate gate;
+    hub::HttpTransport questions;
     transfer::Connections connections;
     transfer::Bandwidth bandwidth{context.get_executor()};
     transfer::Flights flights;
@@ -132,8 +133,12 @@ App::Impl::Impl(Config c, Reload r)
              .state_dir = config.daemon.state_dir,
              .lock_files = config.cache.lock_files},
             pool},
-      lanes{threads, http_options(config), endpoint},
-      http{context.get_executor(), http_options(config)}, hub{http, endpoint},
+      lanes{threads, http_options(config), endpoint,
+            [this](const hub::QuotaNews& news) {
+                asio::post(context, [this, news] { gate.observe(news); });
+            }},
+      http{context.get_executor(), http_options(config)},
+      questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
       connections{connection_limits(config)},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
@@ -145,7 +150,12 @@ App::Impl::Impl(Config c, Reload r)
                .bandwidth = bandwidth,
                .endpoint = endpoint,
                .options = transfer_options(config)}},
-      lookups{context.get_executor(), hub, store, gate, lookup_options(config)},
+      lookups{{.executor = context.get_executor(),
+               .transport = questions,
+               .endpoint = endpoint,
+               .store = store,
+               .gate = gate},
+              lookup_options(config)},
       downloads{{.executor = context.get_executor(),
                  .store = store,
                  .flights = flights,

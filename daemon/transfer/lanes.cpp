@@ -8,9 +8,10 @@
 
 namespace wharf::transfer {
 
-Lanes::Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint) {
+Lanes::Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint,
+             const hub::QuotaObserver& observer) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
-        lanes_.push_back(std::make_unique<Lane>(threads.executor(i), options, endpoint));
+        lanes_.push_back(std::make_unique<Lane>(threads.executor(i), options, endpoint, observer));
     }
 }
 
