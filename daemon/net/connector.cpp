@@ -86,6 +86,7 @@ Awaitable<Socket> Connector::open_tunnel(Proxy proxy, Url url) {
     to_proxy.rename(fmt::format("{} through proxy {}", peer, proxy.name()));
     const ExchangeLimits limits{.first_byte_timeout = options_.connect_timeout,
                                 .stall_timeout = options_.connect_timeout,
+                                .min_speed = 0,
                                 .max_header_bytes = options_.max_header_bytes};
     HttpExchange exchange{std::make_unique<TcpStream>(std::move(to_proxy)), limits};
     OutgoingRequest request;

@@ -107,6 +107,7 @@ Awaitable<HttpResponse> HttpClient::Impl::send(std::shared_ptr<Impl> self, HttpR
 std::unique_ptr<HttpExchange> HttpClient::Impl::begin(std::unique_ptr<Stream> stream) const {
     const ExchangeLimits limits{.first_byte_timeout = options.first_byte_timeout,
                                 .stall_timeout = options.stall_timeout,
+                                .min_speed = options.min_speed,
                                 .max_header_bytes = options.max_header_bytes};
     return std::make_unique<HttpExchange>(std::move(stream), limits);
 }

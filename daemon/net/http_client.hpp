@@ -28,8 +28,11 @@ struct HttpOptions {
     std::chrono::milliseconds connect_timeout{10'000}; ///< one address; names with several get more
     std::chrono::milliseconds tls_timeout{10'000};
     std::chrono::milliseconds first_byte_timeout{60'000}; ///< request sent until the final header
-    std::chrono::milliseconds stall_timeout{30'000};      ///< no byte moves in either body
-    std::chrono::milliseconds idle_timeout{30'000};       ///< how long unused connections are kept
+    /// A body (either one) for which we have waited so long must have moved this many bytes per
+    /// second meanwhile, or it is given up. 0: at least one byte in that time.
+    std::chrono::milliseconds stall_timeout{30'000};
+    std::uint64_t min_speed = 1 << 10;
+    std::chrono::milliseconds idle_timeout{30'000}; ///< how long unused connections are kept
     std::size_t max_idle_per_host = 32;
     std::size_t max_header_bytes = 64 << 10;
 };

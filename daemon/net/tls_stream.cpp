@@ -33,7 +33,7 @@ class TlsStream final : public Stream {
 
     Awaitable<> handshake(Deadline deadline);
     Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) override;
-    Awaitable<> write_all(std::string_view data, Deadline deadline) override;
+    Awaitable<std::size_t> write_some(std::string_view data, Deadline deadline) override;
     bool is_quiet() noexcept override;
     const std::string& peer() const noexcept override { return socket_.peer(); }
 
@@ -213,17 +213,19 @@ Awaitable<std::size_t> TlsStream::read_some(std::span<std::byte> buffer, Deadlin
     }
 }
 
-Awaitable<> TlsStream::write_all(std::string_view data, Deadline deadline) {
-    while (!data.empty()) {
+/// OpenSSL wants the same bytes again after it had to wait: the caller's data stay where they are.
+Awaitable<std::size_t> TlsStream::write_some(std::string_view data, Deadline deadline) {
+    assert(!data.empty());
+    for (;;) {
         std::size_t count = 0;
         ERR_clear_error();
         errno = 0;
         const int result = SSL_write_ex(ssl_.get(), data.data(), data.size(), &count);
-        data.remove_prefix(count);
-        if (result != 1) {
-            const Wants wants = judge(result, "sending to");
-            co_await satisfy(wants, deadline);
+        if (result == 1) {
+            co_return count;
         }
+        const Wants wants = judge(result, "sending to");
+        co_await satisfy(wants, deadline);
     }
 }
 

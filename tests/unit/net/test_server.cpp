@@ -151,6 +151,13 @@ void Peer::write(std::string_view text) {
     }
 }
 
+void Peer::sip() {
+    char some[512];
+    while (receive(some, sizeof some) > 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+}
+
 void Peer::wait_for_close() {
     char data[4096];
     while (receive(data, sizeof data) > 0) {

@@ -31,6 +31,9 @@ class Peer {
 
     void write(std::string_view text);
 
+    /// Reads little by little until the client closes.
+    void sip();
+
     /// Reads until the client closes.
     void wait_for_close();
 
