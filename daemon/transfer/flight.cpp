@@ -202,6 +202,7 @@ Awaitable<> Flight::bring() {
         }
         log::warning("transfer", "{} of {}: the bytes hash to {}, not to {}{}", entry_.path,
                      repo().name, digest, entry_.etag(), second_try ? "" : "; fetching it again");
+        file_->discard();
         file_.reset();
         location_.reset();
         if (second_try) {
@@ -225,7 +226,8 @@ Awaitable<> Flight::make_file() {
     while (!file_) {
         std::exception_ptr full;
         try {
-            file_ = co_await context_.store.create_partial(entry_.etag(), entry_.size);
+            file_ = co_await context_.store.open_partial(entry_.etag(), entry_.size,
+                                                         context_.options.piece_size);
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::no_space) {
                 throw;
@@ -233,7 +235,10 @@ Awaitable<> Flight::make_file() {
             full = std::current_exception();
         }
         if (full && !owner_.drop_unwanted()) {
-            std::rethrow_exception(full);
+            const bool freed = co_await context_.store.free_space(entry_.size);
+            if (!freed) {
+                std::rethrow_exception(full);
+            }
         }
     }
 }
