@@ -23,19 +23,23 @@ namespace wharf::store {
 /// different ranges or pieces.
 class PartialFile {
   public:
-    /// Creates a file without a log (exclusively, mode 0600) and reserves `size` bytes. Throws
-    /// no_space or storage Errors.
+    /// Creates a file without a log (exclusively, mode 0600). Throws no_space or storage Errors.
     PartialFile(std::shared_ptr<const Directory> folder, std::string name, std::string etag,
                 std::uint64_t size);
 
-    /// For Partials: takes over an open file that has its size, and its log if it has several
-    /// pieces.
+    /// Goes on with a file that is there, has its size, and was opened for reading and writing.
     PartialFile(std::shared_ptr<const Directory> folder, std::string name, std::string etag,
-                std::uint64_t size, UniqueFd fd, std::optional<PieceLog> log, std::string log_name);
+                std::uint64_t size, UniqueFd fd, PieceLog log);
 
     PartialFile(const PartialFile&) = delete;
     PartialFile& operator=(const PartialFile&) = delete;
     ~PartialFile();
+
+    /// Gives it its size and space on disk. Throws no_space (with numbers) or storage Errors.
+    void reserve();
+
+    /// From now on it is resumable. Requires: the log is this blob's.
+    void keep_log(PieceLog log) { log_.emplace(std::move(log)); }
 
     /// Requires: the range lies within the size. Throws no_space (with numbers) or storage Errors.
     void write_at(std::uint64_t offset, std::span<const std::byte> data);
@@ -79,7 +83,8 @@ class PartialFile {
     std::uint64_t size() const noexcept { return size_; }
     int fd() const noexcept { return fd_.value(); }
 
-    /// Makes the content durable and read-only (mode 0444). Blocks. Throws storage Errors.
+    /// Makes the content durable and read-only (mode 0444), if that was not done. Blocks. Throws
+    /// no_space or storage Errors.
     void seal();
 
     /// Moves it into the folder under its etag, replacing what is there, and removes the log. After
@@ -88,7 +93,6 @@ class PartialFile {
     [[nodiscard]] bool move_to(const Directory& blobs);
 
   private:
-    void reserve();
     void flush();
     std::string path() const { return folder_->path_of(name_); }
 
@@ -98,7 +102,7 @@ class PartialFile {
     std::uint64_t size_;
     UniqueFd fd_;
     std::optional<PieceLog> log_;
-    std::string log_name_;
+    bool sealed_ = false;
     bool gone_ = false;         ///< published or discarded: nothing of ours is left in the folder
     bool name_durable_ = false; ///< for sync_progress()
     bool flush_failed_ = false;

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +26,11 @@ class PieceLog {
 
     /// Makes an empty log, its space reserved; replaces whatever has the name. Throws no_space and
     /// storage Errors. Requires: size > piece_size > 0.
-    static PieceLog create(const Directory& folder, const std::string& name, std::string_view etag,
-                           std::uint64_t size, std::uint64_t piece_size);
+    static PieceLog create(std::shared_ptr<const Directory> folder, std::string name,
+                           std::string_view etag, std::uint64_t size, std::uint64_t piece_size);
 
     /// The log of a blob of this size; none if there is none or it makes no sense.
-    static std::optional<PieceLog> open(const Directory& folder, const std::string& name,
+    static std::optional<PieceLog> open(std::shared_ptr<const Directory> folder, std::string name,
                                         std::string_view etag, std::uint64_t size);
 
     std::uint64_t piece_size() const noexcept { return piece_size_; }
@@ -41,8 +43,11 @@ class PieceLog {
     void record(std::size_t index, std::uint64_t checksum);
     void forget(std::size_t index);
 
-    /// Makes durable what was recorded.
+    /// Makes durable what was recorded. Throws storage Errors.
     void sync();
+
+    /// Removes it from the disk: what is recorded later is lost.
+    void remove() noexcept;
 
   private:
     /// All zeros: not there. The mark makes a slot of which only a part was written invalid.
@@ -52,13 +57,17 @@ class PieceLog {
     };
     struct Header;
 
-    PieceLog(UniqueFd fd, std::string path, std::uint64_t piece_size, std::size_t count);
+    PieceLog(std::shared_ptr<const Directory> folder, std::string name, UniqueFd fd,
+             std::uint64_t piece_size, std::size_t count);
+    std::string path() const { return folder_->path_of(name_); }
     static std::uint64_t mark_of(std::size_t index, std::uint64_t checksum) noexcept;
     void put(std::size_t index, Slot slot);
     bool read_slots();
+    void write(std::uint64_t offset, std::span<const std::byte> data);
 
+    std::shared_ptr<const Directory> folder_;
+    std::string name_;
     UniqueFd fd_;
-    std::string path_; ///< for messages
     std::uint64_t piece_size_;
     std::vector<Slot> slots_;
 };

@@ -27,7 +27,7 @@ struct StoreOptions {
 
     /// Room that downloads leave free on the cache's file system. None: 1 GiB, or 2 % of it if that
     /// is less.
-    std::optional<std::uint64_t> min_free;
+    std::optional<std::uint64_t> min_free = {};
 };
 
 using Entries = std::vector<hub::TreeEntry>;

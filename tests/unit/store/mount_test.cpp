@@ -48,15 +48,16 @@ TEST_CASE("a full disk is said with numbers, and leaves nothing half done") {
     }
     const std::string etag(64, 'e');
     try {
-        f.get(f.store().create_partial(etag, 2'000'000));
+        f.get(f.store().open_partial(etag, 2'000'000, piece_size));
         FAIL("created");
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::no_space);
         CHECK(error.message().starts_with("needs 2.0 MB, 1.0 MB free in "));
     }
-    const auto first = f.get(f.store().create_partial(etag, 900'000));
-    CHECK_THROWS_AS(f.get(f.store().create_partial(etag, 900'000)), Error);
-    const auto rest = f.get(f.store().create_partial(etag, 100'000));
+    const auto first = f.get(f.store().open_partial(etag, 900'000, piece_size));
+    const std::string other_etag(64, 'f');
+    CHECK_THROWS_AS(f.get(f.store().open_partial(other_etag, 900'000, piece_size)), Error);
+    const auto rest = f.get(f.store().open_partial(other_etag, 100'000, piece_size));
     try {
         for (int i = 0; i < 100; ++i) {
             f.finish(model, commit_a, "branch-" + std::to_string(i));
@@ -65,7 +66,7 @@ TEST_CASE("a full disk is said with numbers, and leaves nothing half done") {
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::no_space);
     }
-    CHECK(std::distance(fs::directory_iterator{f.staging()}, {}) == 2); // the two partial files
+    CHECK(std::distance(fs::directory_iterator{f.staging()}, {}) == 4); // two files, two logs
     for (const auto& ref : fs::directory_iterator{f.repo() / "refs"}) {
         CHECK(read(ref.path()) == commit_a);
     }

@@ -42,7 +42,8 @@ struct Fixture {
 
     hub::test::Setup hub;
     test::TempDir folder;
-    PartialFile file{folder / "partial", hub::test::lfs_etag, text.size()};
+    PartialFile file{std::make_shared<store::Directory>(folder.path()), "partial",
+                     hub::test::lfs_etag, text.size()};
     Piece piece;
 };
 
