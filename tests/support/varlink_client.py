@@ -1,0 +1,86 @@
+"""Calls to the daemon's socket without any package: for benchmarks and long tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+class CallFailed(Exception):
+    """The daemon answered with an error; `name` is its Varlink name."""
+
+    def __init__(self, name: str, parameters: dict[str, Any]) -> None:
+        super().__init__(f"{name}: {parameters.get('message', parameters)}")
+        self.name = name
+
+
+class VarlinkClient:
+    """One connection; a context manager. A daemon that goes away is a ConnectionError.
+
+    With `user` it is that user who asks: the daemon sees who connected.
+    """
+
+    def __init__(self, path: Path, timeout: float = 60, user: int | None = None) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(timeout)
+        self._received = b""
+        before = os.geteuid()
+        try:
+            if user is not None:
+                os.seteuid(user)
+            self._socket.connect(str(path))
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            os.seteuid(before)
+
+    def __enter__(self) -> VarlinkClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, method: str, *, more: bool = False, **parameters: Any) -> None:
+        """A call whose answers are read with `receive`, or by nobody."""
+        message = {"method": method, "parameters": parameters, **({"more": True} if more else {})}
+        self._socket.sendall(json.dumps(message).encode() + b"\0")
+
+    def receive(self) -> tuple[dict[str, Any], bool]:
+        """The next answer, and whether others follow."""
+        while b"\0" not in self._received:
+            data = self._socket.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("the daemon closed the connection")
+            self._received += data
+        message, _, self._received = self._received.partition(b"\0")
+        reply = json.loads(message)
+        if "error" in reply:
+            raise CallFailed(reply["error"], reply.get("parameters") or {})
+        return reply.get("parameters") or {}, bool(reply.get("continues"))
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self.send(method, **parameters)
+        return self.receive()[0]
+
+    def stream(self, method: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """All answers of a call with "more"."""
+        self.send(method, more=True, **parameters)
+        continues = True
+        while continues:
+            answer, continues = self.receive()
+            yield answer
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs, also those that have ended, newest first."""
+        return [job for part in self.stream("org.wharf.Jobs.List", all=True) for job in part["jobs"]]
