@@ -8,6 +8,7 @@
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
+#include "daemon/limits.hpp"
 #include "daemon/service/daemon_calls.hpp"
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
@@ -37,6 +38,9 @@ namespace {
 /// wait for the disk most of the time.
 constexpr std::size_t pool_threads = 6;
 
+/// The machine is asked so seldom which users there are: its directory server may be slow.
+constexpr int rounds_per_user_lookup = 300;
+
 net::HttpOptions http_options(const Config& config) {
     net::HttpOptions options;
     options.user_agent = fmt::format("wharf/{}", protocol::version());
@@ -47,6 +51,7 @@ net::HttpOptions http_options(const Config& config) {
     options.tls_timeout = config.hub.connect_timeout;
     options.first_byte_timeout = config.hub.first_byte_timeout;
     options.stall_timeout = config.transfer.stall_timeout;
+    options.min_speed = config.transfer.min_speed;
     return options;
 }
 
@@ -96,6 +101,7 @@ struct App::Impl {
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
     Awaitable<> steer();
+    Awaitable<> keep_limits();
     Awaitable<> watch_dog(std::chrono::microseconds period);
     Awaitable<> shut_down();
     void reload();
@@ -123,6 +129,9 @@ struct App::Impl {
     std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
     async::TaskGroup tasks{context.get_executor()};
     bool stopping = false;
+    UserIds users; ///< of config.limits
+    bool limits_changed = false;
+    async::Event limits_event;
 };
 
 App::Impl::Impl(Config c, Reload r)
@@ -131,7 +140,8 @@ App::Impl::Impl(Config c, Reload r)
       threads{config.daemon.io_threads},
       store{{.cache_dir = config.cache.dir,
              .state_dir = config.daemon.state_dir,
-             .lock_files = config.cache.lock_files},
+             .lock_files = config.cache.lock_files,
+             .min_free = config.cache.min_free},
             pool},
       lanes{threads, http_options(config), endpoint,
             [this](const hub::QuotaNews& news) {
@@ -218,11 +228,25 @@ Awaitable<> App::Impl::keep_house() {
     }
 }
 
-/// What adapts to what the network gives, and to the time of day.
+/// What adapts to what the network gives.
 Awaitable<> App::Impl::steer() {
     for (;;) {
         co_await async::sleep_for(std::chrono::milliseconds{200});
         connections.tick(std::chrono::steady_clock::now());
+    }
+}
+
+/// The limits on bandwidth by the time of day. Users may come to be known to the machine later.
+Awaitable<> App::Impl::keep_limits() {
+    for (auto round = 0;; ++round) {
+        if (round % rounds_per_user_lookup == 0 || limits_changed) {
+            limits_changed = false;
+            const Limits limits = config.limits;
+            users = co_await pool.run([&limits] { return look_up_users(limits); });
+        }
+        const auto now = wall_time(std::time(nullptr));
+        bandwidth.set_limits(bandwidth_limits(rates_at(config.limits, now), users));
+        co_await limits_event.wait_for(std::chrono::seconds{1});
     }
 }
 
@@ -244,6 +268,9 @@ void App::Impl::reload() {
         config.hub.revision_ttl = wanted.hub.revision_ttl;
         config.transfer = wanted.transfer;
         log::start(config.daemon.log_level);
+        config.limits = wanted.limits;
+        limits_changed = true;
+        limits_event.notify_all();
         flights.set_options(transfer_options(config));
         connections.set_limits(connection_limits(config));
         lookups.set_options(lookup_options(config));
@@ -274,6 +301,7 @@ int App::run() {
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
     impl.tasks.spawn("steering", impl.steer());
+    impl.tasks.spawn("limits", impl.keep_limits());
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }
