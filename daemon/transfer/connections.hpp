@@ -2,8 +2,8 @@
 
 #include "daemon/async/awaitable.hpp"
 #include "daemon/transfer/claimant.hpp"
+#include "daemon/transfer/connection_line.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +16,8 @@ class Error;
 } // namespace wharf
 
 namespace wharf::transfer {
+
+struct ConnectionGrant;
 
 /// Decides who gets the next connection for file contents, and how many a host gets. Users of one
 /// class get equal bytes of a host, classes get connections by weight, and a host gets more
@@ -37,27 +39,7 @@ class Connections {
         std::uint64_t bytes = 0; ///< what the piece still lacks
     };
 
-    /// What the fetching thread sees of a permit. Any thread; outlives the permit.
-    class Line {
-      public:
-        /// Somebody has a better right: stop at the next read, keep what has come, give the permit
-        /// back and claim again for the rest.
-        bool wanted_back() const noexcept { return wanted_back_.load(std::memory_order_relaxed); }
-
-        /// Counts bytes of the body as they come, not at the end: shares are measured by them.
-        void received(std::uint64_t bytes) noexcept {
-            received_.fetch_add(bytes, std::memory_order_relaxed);
-        }
-
-        std::uint64_t received() const noexcept {
-            return received_.load(std::memory_order_relaxed);
-        }
-
-      private:
-        friend class Connections;
-        std::atomic<bool> wanted_back_ = false;
-        std::atomic<std::uint64_t> received_ = 0;
-    };
+    using Line = ConnectionLine;
 
     /// The right to use one connection until destroyed, which may be after Connections is gone.
     class Permit;
@@ -87,9 +69,6 @@ class Connections {
     std::vector<HostStatus> status() const; ///< hosts in use or waited for
 
   private:
-    struct Grant;
-    struct Waiter;
-    struct Host;
     class State;
 
     std::shared_ptr<State> state_; // shared with permits, which may end after us
@@ -102,7 +81,7 @@ class Connections::Permit {
     Permit& operator=(Permit&& other) noexcept;
     ~Permit();
 
-    /// For the thread that fetches. Requires: not moved from.
+    /// For the thread that fetches. Requires: holds a connection.
     std::shared_ptr<Line> line() const noexcept;
 
     /// The fetch ended with this error: one that speaks of the host or the way to it (network,
@@ -112,11 +91,15 @@ class Connections::Permit {
     /// Gives it back now.
     void release() noexcept;
 
+    explicit operator bool() const noexcept { return state_ != nullptr; }
+
   private:
     friend class Connections;
-    explicit Permit(std::shared_ptr<Grant> grant) noexcept : grant_{std::move(grant)} {}
+    Permit(std::shared_ptr<State> state, ConnectionGrant& grant) noexcept
+        : state_{std::move(state)}, grant_{&grant} {}
 
-    std::shared_ptr<Grant> grant_;
+    std::shared_ptr<State> state_; ///< empty: holds nothing
+    ConnectionGrant* grant_ = nullptr;
 };
 
 } // namespace wharf::transfer

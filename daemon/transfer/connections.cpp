@@ -1,0 +1,259 @@
+#include "daemon/transfer/connections.hpp"
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "daemon/async/event.hpp"
+#include "daemon/transfer/host_connections.hpp"
+
+#include <algorithm>
+#include <map>
+#include <ranges>
+#include <tuple>
+
+namespace wharf::transfer {
+
+namespace {
+
+/// How long a host's number of connections is remembered when nobody uses it.
+constexpr std::chrono::minutes keep_host{10};
+
+} // namespace
+
+/// All hosts. Where the overall limit binds, classes get connections of it by weight and users of a
+/// class equally many: bytes are made equal on each host, not between hosts, since what somebody
+/// moves over a link that nobody else wants takes nothing from others.
+class Connections::State : public std::enable_shared_from_this<State> {
+  public:
+    explicit State(Limits limits) : limits_{limits} {}
+
+    struct Waiter : ConnectionWaiter {
+        async::Event turn;
+        Permit permit; ///< empty until it is granted
+    };
+
+    HostConnections& host(const std::string& name) {
+        return hosts_.try_emplace(name, name, limits_.per_host).first->second;
+    }
+
+    void end(ConnectionGrant& grant) noexcept {
+        --in_use_;
+        drop_from(held_, grant.who);
+        --held_by_class_[index(grant.who.priority)];
+        grant.host.end(grant);
+        dispatch();
+    }
+
+    void set_limits(Limits limits) {
+        limits_ = limits;
+        for (auto& host : hosts_ | std::views::values) {
+            host.tuner().set_most(limits.per_host);
+        }
+        dispatch();
+    }
+
+    void tick(Clock::time_point now);
+    std::vector<HostStatus> status() const;
+
+    /// Gives connections to those who are next, until nobody is left or no room.
+    void dispatch();
+
+  private:
+    using HeldBy = std::map<Claimant, std::size_t>;
+
+    static void drop_from(HeldBy& held, const Claimant& who) {
+        const auto entry = held.find(who);
+        if (--entry->second == 0) {
+            held.erase(entry);
+        }
+    }
+    PerClass overall_shares() const;
+    HostConnections* next_host();
+    void recall_overall(Clock::time_point now);
+
+    Limits limits_;
+    std::map<std::string, HostConnections> hosts_;
+    std::size_t in_use_ = 0;
+    HeldBy held_; ///< on all hosts
+    PerClass held_by_class_{};
+    std::uint64_t grants_ = 0;
+};
+
+void Connections::State::dispatch() {
+    while (in_use_ < limits_.overall) {
+        auto* host = next_host();
+        if (host == nullptr) {
+            return;
+        }
+        auto& waiter = static_cast<Waiter&>(*host->next());
+        auto& grant = host->grant(waiter);
+        host->last_grant = ++grants_;
+        ++in_use_;
+        ++held_[grant.who];
+        ++held_by_class_[index(grant.who.priority)];
+        waiter.permit = Permit{shared_from_this(), grant};
+        waiter.turn.notify_all();
+    }
+}
+
+/// The host whose next claim has the best right to a connection: of a class and then of a user with
+/// few for their weight, and by turns where that is equal.
+HostConnections* Connections::State::next_host() {
+    HostConnections* best = nullptr;
+    std::tuple<bool, std::size_t, std::size_t, std::uint64_t> best_rank;
+    std::optional<PerClass> shares;
+    for (auto& host : hosts_ | std::views::values) {
+        const auto* waiter = host.next();
+        if (waiter == nullptr) {
+            continue;
+        }
+        if (!shares) {
+            shares = overall_shares();
+        }
+        const auto c = index(waiter->priority);
+        const auto user = held_.find(Claimant{waiter->uid, waiter->priority});
+        const std::tuple rank{held_by_class_[c] >= std::max<std::size_t>((*shares)[c], 1),
+                              held_by_class_[c] * class_weights[0] / class_weights[c],
+                              user == held_.end() ? std::size_t{0} : user->second, host.last_grant};
+        if (best == nullptr || rank < best_rank) {
+            best = &host;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+PerClass Connections::State::overall_shares() const {
+    PerClass demand = held_by_class_;
+    for (const auto& host : hosts_ | std::views::values) {
+        for (std::size_t c = 0; c < class_count; ++c) {
+            demand[c] += host.waiting(c);
+        }
+    }
+    return class_shares(limits_.overall, demand, Leftovers::to_all);
+}
+
+void Connections::State::tick(Clock::time_point now) {
+    for (auto& host : hosts_ | std::views::values) {
+        host.tick(now);
+    }
+    recall_overall(now);
+    dispatch(); // targets may have risen
+    std::erase_if(hosts_, [&](const auto& entry) {
+        const auto& host = entry.second;
+        return host.unused_since && now - *host.unused_since >= keep_host;
+    });
+}
+
+/// Where all connections are in use, asks those back that users hold above their share of them.
+void Connections::State::recall_overall(Clock::time_point now) {
+    ConnectionUses all;
+    std::size_t held = 0;
+    for (auto& host : hosts_ | std::views::values) {
+        ConnectionUses here;
+        host.add_uses(here);
+        const std::size_t room = host.next() != nullptr ? host.tuner().target() - host.in_use() : 0;
+        for (const auto& [who, use] : here) {
+            auto& sum = all[who];
+            sum.who = who;
+            sum.held += use.held;
+            sum.asked += use.asked;
+            sum.waiting += std::min(use.waiting, room);
+            sum.turn = sum.held;
+            held += use.held;
+        }
+    }
+    if (held < limits_.overall) {
+        return;
+    }
+    std::vector<ConnectionUse> plan;
+    std::ranges::copy(all | std::views::values, std::back_inserter(plan));
+    plan_recalls(plan, limits_.overall, Leftovers::to_all);
+    for (const auto& use : plan) {
+        std::size_t left = use.recall;
+        for (auto& host : hosts_ | std::views::values) {
+            left -= left > 0 ? host.recall(use.who, left, now) : 0;
+        }
+    }
+}
+
+std::vector<Connections::HostStatus> Connections::State::status() const {
+    std::vector<HostStatus> all;
+    for (const auto& [name, host] : hosts_) {
+        if (host.in_use() > 0 || host.waiting() > 0) {
+            all.push_back({.host = name,
+                           .in_use = host.in_use(),
+                           .target = host.tuner().target(),
+                           .waiting = host.waiting()});
+        }
+    }
+    return all;
+}
+
+Connections::Connections(Limits limits) : state_{std::make_shared<State>(limits)} {}
+
+Connections::~Connections() = default;
+
+Awaitable<Connections::Permit> Connections::acquire(Claim claim) {
+    const auto state = state_;
+    State::Waiter waiter;
+    waiter.uid = claim.who.uid;
+    waiter.priority = claim.who.priority;
+    waiter.cost = claim.bytes;
+    auto& host = state->host(claim.host);
+    host.push(waiter);
+    ScopeExit leave{[&] {
+        if (!waiter.permit) { // else it ends with the waiter, and goes to the next
+            host.withdraw(waiter);
+            state->dispatch(); // what was kept for this class is for others now
+        }
+    }};
+    state->dispatch();
+    while (!waiter.permit) {
+        co_await waiter.turn.wait();
+    }
+    leave.release();
+    co_return std::move(waiter.permit);
+}
+
+void Connections::set_limits(Limits limits) {
+    state_->set_limits(limits);
+}
+
+void Connections::tick(Clock::time_point now) {
+    state_->tick(now);
+}
+
+std::vector<Connections::HostStatus> Connections::status() const {
+    return state_->status();
+}
+
+Connections::Permit& Connections::Permit::operator=(Permit&& other) noexcept {
+    release();
+    state_ = std::move(other.state_);
+    grant_ = std::exchange(other.grant_, nullptr);
+    return *this;
+}
+
+Connections::Permit::~Permit() {
+    release();
+}
+
+std::shared_ptr<ConnectionLine> Connections::Permit::line() const noexcept {
+    return grant_->line;
+}
+
+void Connections::Permit::failed(const Error& error) noexcept {
+    const auto kind = error.kind();
+    if (kind == ErrorKind::network || kind == ErrorKind::unavailable ||
+        kind == ErrorKind::rate_limited) {
+        grant_->host.tuner().failed();
+    }
+}
+
+void Connections::Permit::release() noexcept {
+    if (const auto state = std::exchange(state_, nullptr)) {
+        state->end(*grant_);
+    }
+}
+
+} // namespace wharf::transfer
