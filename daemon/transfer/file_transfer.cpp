@@ -110,14 +110,16 @@ Awaitable<> FileTransfer::run_workers() {
     co_await asio::this_coro::reset_cancellation_state();
 }
 
-/// Takes spans and fetches them until all is there, one cannot be had, or pieces turn out to be the
-/// wrong way.
+/// Takes spans and fetches them until one cannot be had, or pieces turn out to be the wrong way. As
+/// long as not all is hashed, pieces that were there may have to be fetched again.
 Awaitable<> FileTransfer::work() {
     try {
-        while (!ranges_ignored_ && !pieces_->is_complete()) {
+        while (!ranges_ignored_) {
             const auto span = pieces_->take(request_size(entry_.size), Span::Clock::now());
             if (span) {
                 co_await fetch(span);
+            } else if (pieces_->is_complete()) {
+                co_await changed_.wait();
             } else {
                 co_await changed_.wait_for(work_poll);
             }

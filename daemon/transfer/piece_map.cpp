@@ -25,14 +25,18 @@ std::optional<std::size_t> Span::begin_next() noexcept {
 
 std::optional<std::size_t> Span::split() noexcept {
     auto state = state_.load(std::memory_order_acquire);
-    while (next_of(state) < end_of(state)) {
+    for (;;) {
+        // The first piece stays, begun or not: it is what the request will ask for.
+        const auto next = std::max<std::uint64_t>(next_of(state), first_ + 1);
+        if (next >= end_of(state)) {
+            return std::nullopt;
+        }
         // Rounded up: a single piece that is not begun goes to who can begin it now.
-        const auto middle = end_of(state) - (end_of(state) - next_of(state) + 1) / 2;
+        const auto middle = end_of(state) - (end_of(state) - next + 1) / 2;
         if (state_.compare_exchange_weak(state, pack(next_of(state), middle))) {
             return middle;
         }
     }
-    return std::nullopt;
 }
 
 Span::Clock::duration Span::backlog(Clock::time_point now) const noexcept {

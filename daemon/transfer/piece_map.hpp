@@ -27,8 +27,8 @@ class Span {
     /// The piece to fetch next; none when there are no more. Fetching thread.
     std::optional<std::size_t> begin_next() noexcept;
 
-    /// Takes the back half of what is not begun yet: the first piece of it. None if that would be
-    /// nothing. Control thread.
+    /// Takes the back half of what is not begun yet, but never the span's first piece: the first of
+    /// what was taken. None if that would be nothing. Control thread.
     std::optional<std::size_t> split() noexcept;
 
     std::size_t first() const noexcept { return first_; }

@@ -1,11 +1,13 @@
+#include "base/digest.hpp"
+#include "daemon/async/task_group.hpp"
 #include "daemon/store/partials.hpp"
 #include "daemon/transfer/fetch.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/hub/support.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 using namespace wharf;
-using hub::test::error_of;
-using hub::test::result_of;
 using transfer::FetchedBytes;
 using transfer::FetchOrder;
 using transfer::PieceMap;
@@ -64,8 +66,7 @@ struct Fixture {
     hub::test::Setup hub;
     test::TempDir folder;
     store::Partials partials{
-        std::make_shared<const store::Directory>(store::Directory::open(folder.path())),
-        store::Space{.min_free = 0}};
+        std::make_shared<const store::Directory>(folder.path()), store::Space{folder.path(), 0}};
     std::unique_ptr<store::PartialFile> file;
     PieceMap pieces;
     async::BufferPool buffers{1 << 20};
@@ -73,6 +74,24 @@ struct Fixture {
         std::make_shared<transfer::Connections::Line>();
     bool ranges_ignored = false;
 };
+
+/// A claim that is more urgent than any, given back at once.
+Awaitable<> claim(transfer::Connections& connections) {
+    const transfer::Claimant urgent{2, transfer::Priority::interactive};
+    const auto permit = co_await connections.acquire({urgent, "host", 1});
+}
+
+/// Runs to the expected failure.
+Error failure_of(Awaitable<> work) {
+    try {
+        wharf::test::run(std::move(work));
+    } catch (const Error& error) {
+        hub::test::check_discreet(error);
+        return error;
+    }
+    FAIL("it did not fail");
+    return {};
+}
 
 std::uint64_t checksum_of(std::string_view bytes) {
     PieceChecksum checksum;
@@ -87,7 +106,7 @@ TEST_CASE("what a span lacks is asked for, written and recorded piece by piece")
     fixture.bring(1, 5);
     fixture.bring(0, 10);
     fixture.answer(206, text.substr(15), {{"Content-Range", "bytes 15-35/36"}});
-    result_of(fixture.fetch(fixture.take(100)));
+    wharf::test::run(fixture.fetch(fixture.take(100)));
     CHECK(fixture.hub.transport.field(0, "Range") == "bytes=15-35");
     CHECK(fixture.pieces.is_complete());
     CHECK(fixture.content().substr(10) == text.substr(10));
@@ -102,7 +121,7 @@ TEST_CASE("a body that breaks off leaves what came of it, and records only what 
     Fixture fixture;
     fixture.answer(206, text.substr(0, 17), {{"Content-Range", "bytes 0-29/36"}});
     const auto span = fixture.take(30);
-    const Error error = error_of(fixture.fetch(span));
+    const Error error = failure_of(fixture.fetch(span));
     CHECK(error.kind() == ErrorKind::network);
     CHECK(fixture.pieces.position_of(1) == 17);
     CHECK(fixture.content().substr(0, 17) == text.substr(0, 17));
@@ -115,29 +134,48 @@ TEST_CASE("pieces that were given to somebody else are not fetched") {
     const auto span = fixture.take(40);
     CHECK(span->split() == 2);
     fixture.answer(206, text.substr(0, 20), {{"Content-Range", "bytes 0-19/36"}});
-    result_of(fixture.fetch(span));
+    wharf::test::run(fixture.fetch(span));
     CHECK(fixture.hub.transport.field(0, "Range") == "bytes=0-19");
     CHECK(fixture.pieces.frontier() == 20);
 }
 
-TEST_CASE("a connection that is wanted back is given back with what has come") {
-    Fixture fixture;
-    fixture.line = nullptr; // made by those who lend connections, and asked back by them
+namespace {
+
+/// Somebody with a better right claims the only connection while the fetch has it.
+Awaitable<> fetch_while_wanted_back(Fixture& fixture, std::shared_ptr<Span> span) {
     transfer::Connections connections{{.overall = 1, .per_host = 1}};
     const transfer::Claimant background{1, transfer::Priority::background};
-    auto permit = result_of(connections.acquire({background, "host", 1}));
+    auto permit = co_await connections.acquire({background, "host", text.size()});
     fixture.line = permit.line();
+    async::TaskGroup others{co_await asio::this_coro::executor};
+    others.spawn("urgent", claim(connections));
+    co_await async::sleep_for(std::chrono::milliseconds{1});
+    const auto start = transfer::Connections::Clock::now();
+    for (int second = 1; second < 5; ++second) {
+        connections.tick(start + std::chrono::seconds{second});
+    }
+    co_await fixture.fetch(std::move(span));
+    permit.release();
+    co_await others.join();
+}
+
+} // namespace
+
+TEST_CASE("a connection that is wanted back is given back with what has come") {
+    Fixture fixture;
     fixture.answer(200, text);
-    const auto before = fixture.line->received();
-    result_of(fixture.fetch(fixture.take(100)));
-    CHECK(fixture.line->received() - before == text.size());
+    const auto span = fixture.take(100);
+    wharf::test::run(fetch_while_wanted_back(fixture, span));
+    CHECK(fixture.line->wanted_back());
+    CHECK(fixture.pieces.present() < text.size());
+    CHECK(fixture.content().starts_with(text.substr(0, fixture.pieces.present())));
 }
 
 TEST_CASE("a whole file instead of some of its pieces is not written") {
     Fixture fixture;
     fixture.bring(0, 10);
     fixture.answer(200, text);
-    result_of(fixture.fetch(fixture.take(10)));
+    wharf::test::run(fixture.fetch(fixture.take(10)));
     CHECK(fixture.ranges_ignored);
     CHECK(fixture.pieces.present() == 10);
 }
@@ -147,7 +185,7 @@ TEST_CASE("a whole file in answer to the rest of it leaves alone what is there")
     fixture.bring(0, 20);
     // Its beginning is damaged: if it were written, bytes that were hashed before would change.
     fixture.answer(200, "DAMAGED" + text.substr(7));
-    result_of(fixture.fetch(fixture.take(100)));
+    wharf::test::run(fixture.fetch(fixture.take(100)));
     CHECK_FALSE(fixture.ranges_ignored);
     CHECK(fixture.pieces.is_complete());
     CHECK(fixture.content() == text);
@@ -157,7 +195,7 @@ TEST_CASE("a whole file that breaks off before what is there ends changes nothin
     Fixture fixture{text.size()};
     fixture.bring(0, 20);
     fixture.answer(200, "DAMAGED" + text.substr(7, 6));
-    CHECK(error_of(fixture.fetch(fixture.take(100))).kind() == ErrorKind::network);
+    CHECK(failure_of(fixture.fetch(fixture.take(100))).kind() == ErrorKind::network);
     CHECK(fixture.pieces.present() == 20);
     CHECK(fixture.content().substr(0, 20) == text.substr(0, 20));
 }
@@ -166,15 +204,15 @@ TEST_CASE("a small file comes into memory, after a break from where it broke off
     Fixture fixture;
     FetchedBytes fetched;
     fixture.answer(200, text.substr(0, 7));
-    CHECK(error_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched)).kind() ==
+    CHECK(failure_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched)).kind() ==
           ErrorKind::network);
     CHECK(fetched.present == 7);
     fixture.answer(206, text.substr(7), {{"Content-Range", "bytes 7-35/36"}});
-    result_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
+    wharf::test::run(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
     CHECK(fixture.hub.transport.field(1, "Range") == "bytes=7-35");
     const auto bytes = std::as_bytes(std::span{text});
     CHECK(std::ranges::equal(fetched.content, bytes));
-    BlobHasher hasher{hub::test::lfs_etag, text.size()};
+    wharf::BlobHasher hasher{hub::test::lfs_etag, text.size()};
     hasher.update(bytes);
     CHECK(fetched.digest == hasher.finish());
 }
@@ -183,8 +221,8 @@ TEST_CASE("a small file whose rest comes as a whole is taken as a whole") {
     Fixture fixture;
     FetchedBytes fetched;
     fixture.answer(200, "SPOILT");
-    error_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
+    failure_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
     fixture.answer(200, text);
-    result_of(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
+    wharf::test::run(fetch_bytes(fixture.hub.client, fixture.what(), &fetched));
     CHECK(std::ranges::equal(fetched.content, std::as_bytes(std::span{text})));
 }

@@ -129,6 +129,14 @@ TEST_CASE("a piece that is being fetched is never given away") {
     CHECK_FALSE(map.take(20, start + 2h)->begin_next() == 0);
 }
 
+TEST_CASE("a span that was not begun keeps its first piece") {
+    PieceMap map{20, 10};
+    const auto waiting = map.take(20, start);
+    REQUIRE(map.take(20, start + 1h));
+    CHECK_FALSE(map.take(20, start + 2h));
+    CHECK(waiting->begin_next() == 0);
+}
+
 TEST_CASE("begun from the front and given away at the back, each piece goes to one") {
     for (int round = 0; round < 200; ++round) {
         PieceMap map{64, 1};
