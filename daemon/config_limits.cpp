@@ -120,6 +120,7 @@ class LimitsReader {
         static constexpr std::array<std::string_view, 6> known{"days",          "from",  "to",
                                                                "download_rate", "class", "user"};
         LimitsPeriod period;
+        const auto faults_before = faults_.size();
         for (const auto& entry : table.entries) {
             if (entry.name == "days") {
                 take(entry, name, parse_days(entry.value), period.days);
@@ -130,7 +131,7 @@ class LimitsReader {
                 refuse(entry, name, known);
             }
         }
-        if (period.rates == Rates{}) {
+        if (period.rates == Rates{} && faults_.size() == faults_before) {
             add(table.line, "[[limits.schedule]] sets no download_rate");
         }
         if (period.from == period.to) {
