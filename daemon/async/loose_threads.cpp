@@ -30,8 +30,13 @@ class SignalsBlocked {
 
 } // namespace
 
-struct LooseThreads::State {
+struct LooseThreads::State : std::enable_shared_from_this<State> {
     State(Executor e, std::size_t m) : executor{std::move(e)}, most{m} {}
+
+    bool is_owned() {
+        const std::scoped_lock lock{mutex};
+        return owned;
+    }
 
     std::mutex mutex;
     Executor executor; ///< used under the mutex while `owned`: its loop is there then
@@ -61,7 +66,12 @@ bool LooseThreads::start(Call call) {
         const std::scoped_lock lock{state.mutex};
         --state.running;
         if (state.owned && outcome) {
-            asio::post(state.executor, std::move(outcome));
+            asio::post(state.executor, [state = state.shared_from_this(),
+                                        outcome = std::move(outcome)] {
+                if (state->is_owned()) { // and stays so: the owner's end would be on this thread
+                    outcome();
+                }
+            });
         }
     };
     try {
@@ -75,6 +85,11 @@ bool LooseThreads::start(Call call) {
         finish(*state_, {});
         return false;
     }
+}
+
+std::size_t LooseThreads::running() const {
+    const std::scoped_lock lock{state_->mutex};
+    return state_->running;
 }
 
 } // namespace wharf::async

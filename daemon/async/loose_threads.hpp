@@ -27,6 +27,9 @@ class LooseThreads {
     /// nothing that may end before it, and does not throw.
     bool start(Call call);
 
+    /// Calls that have not returned.
+    std::size_t running() const;
+
   private:
     struct State;
     std::shared_ptr<State> state_; ///< shared with the threads

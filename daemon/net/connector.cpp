@@ -42,8 +42,9 @@ std::optional<Socket> socket_behind(HttpExchange& exchange) {
 
 } // namespace
 
-Connector::Connector(Executor executor, const HttpOptions& options, ByteCounter received)
-    : options_{options}, received_{std::move(received)}, tls_{options.ca_file},
+Connector::Connector(Executor executor, const HttpOptions& options,
+                     std::shared_ptr<OpenSockets> sockets)
+    : options_{options}, sockets_{std::move(sockets)}, tls_{options.ca_file},
       proxies_{ProxyRules::make(options.proxy, options.no_proxy, process_environment).value()},
       resolver_{std::move(executor)} {}
 
@@ -76,7 +77,7 @@ Awaitable<Socket> Connector::connect(std::string host, std::uint16_t port, std::
     const ConnectLimits limits{.per_address = options_.connect_timeout};
     auto socket = co_await connect_any(alternate_families(found), port, limits, peer);
     log::debug("net", "connected to {}", peer);
-    co_return Socket{std::move(socket), std::move(peer), received_};
+    co_return Socket{std::move(socket), std::move(peer), sockets_};
 }
 
 /// RFC 9110, section 9.3.6. The proxy has `connect_timeout` to reach the host.

@@ -97,8 +97,10 @@ class HttpClient {
     /// Errors for answers that are not HTTP or over the limits.
     Awaitable<HttpResponse> send(HttpRequest request);
 
-    /// Closes all unused connections, for instance after an error of the whole network.
-    void close_idle() noexcept;
+    /// After the machine slept or its network changed: closes all unused connections, forgets
+    /// addresses, and has those in use checked. Requests whose peer is gone fail with a network
+    /// Error in about `within`; the others go on.
+    void distrust_connections(std::chrono::seconds within = std::chrono::seconds{5}) noexcept;
 
     /// Bytes received from all peers so far. Any thread.
     std::uint64_t bytes_received() const noexcept;

@@ -53,6 +53,20 @@ TEST_CASE("hanging calls are bounded, left behind, and never heard of again") {
     CHECK_FALSE(heard);
 }
 
+TEST_CASE("an outcome that is on its way when its owner goes is dropped") {
+    wharf::asio::io_context context;
+    bool heard = false;
+    {
+        LooseThreads threads{context.get_executor(), 2};
+        CHECK(threads.start([&]() -> LooseThreads::Outcome { return [&] { heard = true; }; }));
+        while (threads.running() > 0) {
+            std::this_thread::yield();
+        }
+    }
+    CHECK(context.poll() > 0);
+    CHECK_FALSE(heard);
+}
+
 TEST_CASE("the place of a call that has ended is free again") {
     wharf::asio::io_context context;
     LooseThreads threads{context.get_executor(), 1};

@@ -188,6 +188,50 @@ TEST_CASE("a request's body that hardly moves is given up") {
     CHECK(fetched.message().ends_with(" bytes in 60 ms"));
 }
 
+TEST_CASE("after a sleep the dead connections fail soon and the living go on") {
+    std::promise<void> asked;
+    std::promise<void> checked;
+    TestServer server{[&, checked = checked.get_future().share()](Peer& peer, int connection) {
+        peer.read_request();
+        if (connection == 1) {
+            peer.go_deaf();
+            asked.set_value();
+        }
+        checked.wait();
+        peer.write(answer("ok"));
+    }};
+    auto options = quick_options();
+    options.first_byte_timeout = 60s;
+    wharf::asio::io_context context;
+    HttpClient client{context.get_executor(), options};
+    wharf::async::TaskGroup group{context.get_executor()};
+    Fetched dead;
+    Fetched living;
+    const auto body = [&]() -> Awaitable<> {
+        group.spawn("dead", fetch(client, get(server.url()), dead));
+        auto is_deaf = asked.get_future();
+        while (is_deaf.wait_for(0s) != std::future_status::ready) {
+            co_await wharf::async::sleep_for(1ms);
+        }
+        group.spawn("living", fetch(client, get(server.url()), living));
+        while (server.connections() < 2) {
+            co_await wharf::async::sleep_for(1ms);
+        }
+        client.distrust_connections(1s);
+        while (!dead.error) {
+            co_await wharf::async::sleep_for(5ms);
+        }
+        CHECK(living.status == 0); // asked as long, and waits for its answer
+        checked.set_value();
+        co_await group.join();
+    };
+    wharf::test::run(body(), context, 20s);
+    CHECK(dead.error->kind() == ErrorKind::network);
+    CHECK(dead.message() ==
+          fmt::format("reading from 127.0.0.1:{}: connection timed out", server.port()));
+    CHECK(living.body == "ok");
+}
+
 TEST_CASE("a refused connection says so, without the query") {
     const auto port = wharf::test::unused_port();
     const auto fetched =

@@ -34,6 +34,10 @@ class Peer {
     /// Reads little by little until the client closes.
     void sip();
 
+    /// From here on nothing that the client's machine sends arrives, not even a question whether
+    /// we are there: as if a cable had been pulled.
+    void go_deaf();
+
     /// Reads until the client closes.
     void wait_for_close();
 
