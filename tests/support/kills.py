@@ -23,22 +23,23 @@ from tests.support.trials import KIB, MIB, partials
 from tests.support.varlink_client import VarlinkClient
 
 PIECE = 1 * MIB
-CONNECTIONS = 8
+CONNECTIONS = 4
 SETTINGS: dict[str, dict[str, object]] = {
     "transfer": {
         "piece_size": "1MiB",
         "max_connections": CONNECTIONS,
-        "max_connections_per_file": 4,
+        "max_connections_per_file": 3,
         "stall_timeout": "2s",
     },
     "hub": {"connect_timeout": "2s", "first_byte_timeout": "2s"},
 }
 
-RATE = 1.5 * MIB
-"""Bytes per second that the server gives one connection."""
+RATE = 6 * MIB
+"""Bytes per second that the server gives one connection: a life brings about twice what a kill may
+cost, so that a daemon which forgets is found out."""
 LONGEST_LIFE = 0.7
 """Seconds from the daemon's first answer to its end."""
-LARGE = {"a.bin": 12 * MIB, "b.bin": 7 * MIB + 12345, "c.bin": 3 * MIB}
+LARGE = {"a.bin": 24 * MIB, "b.bin": 7 * MIB + 12345, "c.bin": 3 * MIB}
 SMALL_FILES = 60
 REPOS_AT_A_TIME = 3
 UNFINISHED_STATES = ("queued", "running", "waiting", "paused")
