@@ -23,8 +23,8 @@ Options:
   --exclude PATTERN     not the files that match; may be repeated
   --local-dir DIR       place the files in this folder too
   --force-download      fetch again what is already there
-  --detach              print the job's number as soon as the daemon will see to it, also
-                        after a restart, and do not wait for the end
+  --detach              do not wait for the end: print the job's number as soon as
+                        the daemon will see to it, also after a restart
   --priority CLASS      interactive, normal (default) or background
   --dry-run             only tell what would be downloaded
   --token TOKEN         use this token for this call ("": none). Others can see it

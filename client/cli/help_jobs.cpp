@@ -37,7 +37,7 @@ Options:
   -a, --all         also those that have ended
   --limit N         only the N newest
   --format FORMAT   human (default; also auto, agent), json or quiet
-  --json            print one object: jobs, as org.wharf.Jobs.List gives them; times in UTC
+  --json            print one object, as org.wharf.Jobs.List gives it; times in UTC
   -q, --quiet       print only their numbers
   -h, --help        show this help
 
@@ -70,13 +70,13 @@ Ctrl-C ends the watching only.
 
 Options:
   --format FORMAT   human (default; also auto, agent), json or quiet
-  --json            print the job at its end as one object; errors too, on standard error
+  --json            print one object at the end; errors too, on standard error
   -q, --quiet       print only its state at the end, and show no progress
   -h, --help        show this help
 
 Exit codes: 0 the job is done, 3 no such job, 8 daemon not reachable, 130 interrupted;
-when it failed, what `wharf download` would have ended with; 1 when it was cancelled or is
-paused, and anything else.
+when it failed, what `wharf download` would have ended with; 1 when it was cancelled
+or is paused, and anything else.
 
 Example:
   wharf jobs watch 12
@@ -94,8 +94,10 @@ Options:
   -q, --quiet       print only the numbers of the jobs it was done to
   -h, --help        show this help
 
-With several jobs, what cannot be done to one is said and the others are done; the exit
-code is that of the first failure: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else.
+With several jobs, what cannot be done to one is said, and the others are done.
+
+Exit codes: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else; with
+several jobs that of the first failure.
 
 Example:
   wharf jobs pause 12 13
@@ -113,8 +115,10 @@ Options:
   -q, --quiet       print only the numbers of the jobs it was done to
   -h, --help        show this help
 
-With several jobs, what cannot be done to one is said and the others are done; the exit
-code is that of the first failure: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else.
+With several jobs, what cannot be done to one is said, and the others are done.
+
+Exit codes: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else; with
+several jobs that of the first failure.
 
 Example:
   wharf jobs resume 12
@@ -132,8 +136,10 @@ Options:
   -q, --quiet       print only the numbers of the jobs it was done to
   -h, --help        show this help
 
-With several jobs, what cannot be done to one is said and the others are done; the exit
-code is that of the first failure: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else.
+With several jobs, what cannot be done to one is said, and the others are done.
+
+Exit codes: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else; with
+several jobs that of the first failure.
 
 Example:
   wharf jobs cancel 12
@@ -151,8 +157,10 @@ Options:
   -q, --quiet       print only the numbers of the jobs it was done to
   -h, --help        show this help
 
-With several jobs, what cannot be done to one is said and the others are done; the exit
-code is that of the first failure: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else.
+With several jobs, what cannot be done to one is said, and the others are done.
+
+Exit codes: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else; with
+several jobs that of the first failure.
 
 Example:
   wharf jobs retry 12
@@ -170,9 +178,10 @@ Options:
   -q, --quiet       print only the numbers of the jobs it was done to
   -h, --help        show this help
 
-With several jobs, what cannot be done to one is said and the others are done; the exit
-code is that of the first failure: 0 done, 2 wrong usage, 3 no such job,
-8 daemon not reachable, 1 anything else.
+With several jobs, what cannot be done to one is said, and the others are done.
+
+Exit codes: 0 done, 3 no such job, 8 daemon not reachable, 1 anything else; with
+several jobs that of the first failure.
 
 Example:
   wharf jobs prioritize 12 13 background

@@ -39,6 +39,15 @@ std::string files_table(const std::vector<FileProgress>& files) {
 
 } // namespace
 
+std::string describe_wait(std::string_view reason, const std::optional<std::string>& until,
+                          TimePoint now) {
+    std::string out{reason};
+    if (until) {
+        out += (out.empty() ? "until " : ", until ") + short_time(*until, now);
+    }
+    return out;
+}
+
 std::string describe_state(const Job& job, TimePoint now) {
     std::string out = job.state;
     if (job.detached && !job.has_ended()) {
@@ -47,13 +56,9 @@ std::string describe_state(const Job& job, TimePoint now) {
     if (job.state == "running") {
         out += ", " + speed(job);
     }
-    if (!job.reason.empty()) {
-        out += ": " + job.reason;
-    }
-    if (job.waiting_until && job.state == "waiting") {
-        out += ", until " + short_time(*job.waiting_until, now);
-    }
-    return out;
+    const std::string wait =
+        describe_wait(job.reason, job.state == "waiting" ? job.waiting_until : std::nullopt, now);
+    return wait.empty() ? out : fmt::format("{}: {}", out, wait);
 }
 
 std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,

@@ -6,10 +6,16 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What jobs look like for people. Pure.
 namespace wharf::cli {
+
+/// Why something waits and until when, as far as that is known: "the Hub asked to wait 40 s, until
+/// 15:04:05". `until` is RFC 3339.
+std::string describe_wait(std::string_view reason, const std::optional<std::string>& until,
+                          TimePoint now);
 
 /// The state with all that belongs to it: "waiting: the Hub asked to wait 40 s, until 15:04:05".
 std::string describe_state(const Job& job, TimePoint now);

@@ -151,6 +151,7 @@ std::vector<std::string> break_lines(std::string_view text, std::size_t width) {
                 used = blank;
             }
         }
+        line.erase(line.find_last_not_of(' ') + 1);
         lines.push_back(std::move(line));
         text.remove_prefix(used);
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
