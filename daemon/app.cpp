@@ -5,10 +5,11 @@
 
 #include "base/log.hpp"
 #include "daemon/async/blocking_pool.hpp"
+#include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
-#include "daemon/limits.hpp"
+#include "daemon/limits_keeper.hpp"
 #include "daemon/service/daemon_calls.hpp"
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
@@ -37,9 +38,6 @@ namespace {
 /// Threads for disk work, hashing and flushing. Hashing alone can keep all cores busy; the others
 /// wait for the disk most of the time.
 constexpr std::size_t pool_threads = 6;
-
-/// The machine is asked so seldom which users there are: its directory server may be slow.
-constexpr int rounds_per_user_lookup = 300;
 
 net::HttpOptions http_options(const Config& config) {
     net::HttpOptions options;
@@ -101,7 +99,7 @@ struct App::Impl {
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
     Awaitable<> steer();
-    Awaitable<> keep_limits();
+    void look_at_clocks();
     Awaitable<> watch_dog(std::chrono::microseconds period);
     Awaitable<> shut_down();
     void reload();
@@ -121,6 +119,7 @@ struct App::Impl {
     hub::HttpTransport questions;
     transfer::Connections connections;
     transfer::Bandwidth bandwidth{context.get_executor()};
+    LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
     jobs::Downloads downloads;
@@ -128,10 +127,8 @@ struct App::Impl {
     service::Dispatcher dispatcher{service::wharf_service()};
     std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
     async::TaskGroup tasks{context.get_executor()};
+    async::ClockWatch clocks{async::Clocks::now()};
     bool stopping = false;
-    UserIds users; ///< of config.limits
-    bool limits_changed = false;
-    async::Event limits_event;
 };
 
 App::Impl::Impl(Config c, Reload r)
@@ -150,6 +147,8 @@ App::Impl::Impl(Config c, Reload r)
       http{context.get_executor(), http_options(config)},
       questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
       connections{connection_limits(config)},
+      limits{config.limits, pool,
+             [this](transfer::BandwidthLimits now) { bandwidth.set_limits(std::move(now)); }},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
                .store = store,
@@ -224,7 +223,21 @@ Awaitable<> App::Impl::keep_house() {
         co_await async::sleep_for(std::chrono::seconds{1});
         daemon_calls.measure();
         buffers.trim();
+        look_at_clocks();
         systemd::notify_status(daemon_calls.summary());
+    }
+}
+
+/// While the machine slept its connections may have died, and nothing would tell for long.
+void App::Impl::look_at_clocks() {
+    const auto news = clocks.look(async::Clocks::now());
+    if (news.set_by) {
+        log::info("app", "the clock was set by {} s", news.set_by->count() / 1000);
+    }
+    if (news.away) {
+        log::info("app", "back after {} s: checking all connections", news.away->count() / 1000);
+        http.distrust_connections();
+        lanes.distrust_connections();
     }
 }
 
@@ -233,20 +246,6 @@ Awaitable<> App::Impl::steer() {
     for (;;) {
         co_await async::sleep_for(std::chrono::milliseconds{200});
         connections.tick(std::chrono::steady_clock::now());
-    }
-}
-
-/// The limits on bandwidth by the time of day. Users may come to be known to the machine later.
-Awaitable<> App::Impl::keep_limits() {
-    for (auto round = 0;; ++round) {
-        if (round % rounds_per_user_lookup == 0 || limits_changed) {
-            limits_changed = false;
-            const Limits limits = config.limits;
-            users = co_await pool.run([&limits] { return look_up_users(limits); });
-        }
-        const auto now = wall_time(std::time(nullptr));
-        bandwidth.set_limits(bandwidth_limits(rates_at(config.limits, now), users));
-        co_await limits_event.wait_for(std::chrono::seconds{1});
     }
 }
 
@@ -269,8 +268,7 @@ void App::Impl::reload() {
         config.transfer = wanted.transfer;
         log::start(config.daemon.log_level);
         config.limits = wanted.limits;
-        limits_changed = true;
-        limits_event.notify_all();
+        limits.set(config.limits);
         flights.set_options(transfer_options(config));
         connections.set_limits(connection_limits(config));
         lookups.set_options(lookup_options(config));
@@ -301,7 +299,8 @@ int App::run() {
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
     impl.tasks.spawn("steering", impl.steer());
-    impl.tasks.spawn("limits", impl.keep_limits());
+    impl.tasks.spawn("limits", impl.limits.keep_time());
+    impl.tasks.spawn("limited users", impl.limits.keep_users());
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }

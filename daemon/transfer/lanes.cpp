@@ -26,6 +26,12 @@ Lanes::Lane& Lanes::pick() noexcept {
     return **std::ranges::min_element(lanes_, {}, [](const auto& lane) { return lane->busy; });
 }
 
+void Lanes::distrust_connections() {
+    for (auto& lane : lanes_) { // our end waits for the lanes' threads, and so for this
+        asio::post(lane->executor, [&lane = *lane] { lane.http.distrust_connections(); });
+    }
+}
+
 std::uint64_t Lanes::bytes_received() const noexcept {
     return std::accumulate(
         lanes_.begin(), lanes_.end(), std::uint64_t{0},

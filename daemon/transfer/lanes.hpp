@@ -37,6 +37,9 @@ class Lanes {
     /// The lane with the least to do.
     Lane& pick() noexcept;
 
+    /// After the machine slept: see HttpClient. Takes effect a moment later.
+    void distrust_connections();
+
     std::uint64_t bytes_received() const noexcept;
 
   private:
