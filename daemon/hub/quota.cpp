@@ -137,6 +137,17 @@ std::optional<QuotaLeft> quota_left(const net::Headers& headers) {
     return tightest;
 }
 
+QuotaNews quota_news(std::string host, Account account, unsigned status,
+                     const net::Headers& headers) {
+    const bool refused = status == 429;
+    return {.host = std::move(host),
+            .account = std::move(account),
+            .at = BootClock::now(),
+            .refused = refused,
+            .left = quota_left(headers),
+            .wait = refused ? wait_asked(headers, std::chrono::system_clock::now()) : std::nullopt};
+}
+
 std::optional<seconds> wait_asked(const net::Headers& headers, SystemTime now) {
     if (const auto left = quota_left(headers); left && left->requests == 0) {
         return left->reset;

@@ -47,6 +47,10 @@ using QuotaObserver = std::function<void(const QuotaNews&)>;
 /// such fields never spoil an answer. Numbers are capped at what makes sense.
 std::optional<QuotaLeft> quota_left(const net::Headers& headers);
 
+/// What an answer that has come just now says.
+QuotaNews quota_news(std::string host, Account account, unsigned status,
+                     const net::Headers& headers);
+
 /// How long an answer asks us to stay away: the Hub's RateLimit field where nothing remains
 /// (`"api";r=0;t=55`), else Retry-After as seconds or as a date seen from `now`. At most an hour:
 /// the Hub's windows are five minutes, and nobody is to stop us for days by one field.

@@ -19,11 +19,12 @@ std::string peer_name(const Url& url) {
 
 Error tunnel_refused(const std::string& peer, const std::string& proxy, unsigned status) {
     if (status == 407) {
-        return Error{ErrorKind::network,
-                     fmt::format("connecting to {}: the proxy {} wants a user and a password "
-                                 "(status 407)",
-                                 peer, proxy),
-                     "put them into the proxy's URL: http://user:password@host:port"};
+        Error unknown{ErrorKind::network,
+                      fmt::format("connecting to {}: the proxy {} wants a user and a password "
+                                  "(status 407)",
+                                  peer, proxy),
+                      "put them into the proxy's URL: http://user:password@host:port"};
+        return unknown.set_lasting();
     }
     return Error{
         ErrorKind::network,

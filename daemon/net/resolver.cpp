@@ -93,10 +93,15 @@ Awaitable<Addresses> Resolver::resolve(std::string host, Deadline deadline) {
         lookup = lookup ? lookup : find_or_start(host);
     }
     if (lookup->ec || lookup->found.empty()) {
-        throw Error{ErrorKind::network,
-                    fmt::format("looking up {}: {}", host,
-                                lookup->ec ? describe(lookup->ec) : "it has no address"),
-                    "check the host's name and this machine's DNS"};
+        Error failed{ErrorKind::network,
+                     fmt::format("looking up {}: {}", host,
+                                 lookup->ec ? describe(lookup->ec) : "it has no address"),
+                     "check the host's name and this machine's DNS"};
+        // Unlike "try again" (EAI_AGAIN), which no answer from the name servers is.
+        if (lookup->ec == asio::error::host_not_found || lookup->ec == asio::error::no_data) {
+            failed.set_lasting();
+        }
+        throw failed;
     }
     co_return lookup->found;
 }

@@ -125,10 +125,11 @@ Error TlsStream::handshake_error() const {
                            "its PEM file";
         hint = by_time ? "check the clock of this machine and the server's certificate" : hint;
         hint = by_name ? "check the host's name and the proxy settings" : hint;
-        return Error{ErrorKind::network,
-                     fmt::format("the certificate of {} is refused: {}", peer(),
-                                 X509_verify_cert_error_string(verdict)),
-                     hint};
+        Error refused{ErrorKind::network,
+                      fmt::format("the certificate of {} is refused: {}", peer(),
+                                  X509_verify_cert_error_string(verdict)),
+                      hint};
+        return refused.set_lasting();
     }
     const char* reason = ERR_reason_error_string(code);
     std::string why = "the peer closed the connection";

@@ -214,6 +214,7 @@ TEST_CASE("names are looked up, addresses are not") {
             co_await resolver.resolve("a..b", deadline);
         } catch (const Error& error) {
             CHECK(error.kind() == ErrorKind::network);
+            CHECK(error.is_lasting());
             message = error.message();
         }
         CHECK(message.starts_with("looking up a..b: "));
@@ -221,6 +222,7 @@ TEST_CASE("names are looked up, addresses are not") {
         try {
             co_await resolver.resolve("a..c", Deadline::after(0ms, "looking up"));
         } catch (const Error& error) {
+            CHECK_FALSE(error.is_lasting());
             message = error.message();
         }
         CHECK(message == "looking up a..c timed out after 0 ms");

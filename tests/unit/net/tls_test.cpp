@@ -100,6 +100,7 @@ TEST_CASE("certificates that do not prove the host are refused, and the error sa
             fmt::format("the certificate of {}:{} is refused: ", row.host, server.port())));
         CHECK(fetched.message().find(row.reason) != std::string::npos);
         CHECK(fetched.error->hint().find(row.hint) != std::string::npos);
+        CHECK(fetched.error->is_lasting());
     }
 }
 
