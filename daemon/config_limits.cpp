@@ -30,8 +30,9 @@ std::string_view trimmed(std::string_view text) {
 /// 0 is Monday.
 std::optional<std::size_t> weekday(std::string_view text) {
     const auto found = std::ranges::find(weekdays, trimmed(text));
-    return found == weekdays.end() ? std::nullopt
-                                   : std::optional{std::size_t(found - weekdays.begin())};
+    return found == weekdays.end()
+               ? std::nullopt
+               : std::optional{static_cast<std::size_t>(found - weekdays.begin())};
 }
 
 /// "mon-fri", "sat,sun", "fri-mon".
@@ -143,52 +144,61 @@ class LimitsReader {
 
     /// Reads what is the same always and in a period; false for anything else.
     bool read_rate_entry(const Table::Entry& entry, std::string_view table, Rates& rates) {
-        const auto below = fmt::format("{}.{}", table, entry.name);
         if (entry.name == "download_rate") {
             take(entry, fmt::format("[{}]", table), parse_rate(entry.value), rates.all);
         } else if (entry.name == "class") {
-            for (const auto& member : members(entry, below)) {
-                const auto found = std::ranges::find(classes, member.name);
-                if (found == classes.end()) {
-                    add(member, "unknown class \"{}\" in [{}]; did you mean \"{}\"?", member.name,
-                        below, nearest(member.name, classes));
-                    continue;
-                }
-                auto& place = rates.by_class[std::size_t(found - classes.begin())];
-                read_rate(member, fmt::format("{}.{}", below, member.name), place);
-            }
+            read_classes(entry, fmt::format("{}.class", table), rates);
         } else if (entry.name == "user") {
-            for (const auto& member : members(entry, below)) {
-                if (const auto checked = check_user(member.name); !checked) {
-                    add(member, "[{}] \"{}\" {}", below, member.name, checked.error().message());
-                    continue;
-                }
-                std::optional<std::uint64_t> rate;
-                read_rate(member, fmt::format("{}.{}", below, member.name), rate);
-                if (rate) {
-                    rates.by_user[member.name] = *rate;
-                }
-            }
+            read_users(entry, fmt::format("{}.user", table), rates);
         } else {
             return false;
         }
         return true;
     }
 
+    void read_classes(const Table::Entry& entry, std::string_view table, Rates& rates) {
+        for (const auto& member : members(entry, table)) {
+            const auto* found = std::ranges::find(classes, member.name);
+            if (found == classes.end()) {
+                add(member, "unknown class \"{}\" in [{}]; did you mean \"{}\"?", member.name,
+                    table, nearest(member.name, classes));
+                continue;
+            }
+            const auto place = static_cast<std::size_t>(found - classes.begin());
+            read_rate(member, table, rates.by_class[place]);
+        }
+    }
+
+    void read_users(const Table::Entry& entry, std::string_view table, Rates& rates) {
+        for (const auto& member : members(entry, table)) {
+            if (const auto checked = check_user(member.name); !checked) {
+                add(member, "[{}] \"{}\" {}", table, member.name, checked.error().message());
+                continue;
+            }
+            std::optional<std::uint64_t> rate;
+            read_rate(member, table, rate);
+            if (rate) {
+                rates.by_user[member.name] = *rate;
+            }
+        }
+    }
+
     /// The tables below `class` or `user`.
-    const std::vector<Table::Entry>& members(const Table::Entry& entry, std::string_view name) {
+    const std::vector<Table::Entry>& members(const Table::Entry& entry, std::string_view table) {
         static const std::vector<Table::Entry> none;
         if (entry.tables.size() != 1 || entry.list) {
             add(entry, "\"{}\" must be a table: write [{}.NAME] above a download_rate", entry.name,
-                name);
+                table);
             return none;
         }
         return entry.tables.front().entries;
     }
 
-    void read_rate(const Table::Entry& member, std::string_view name,
+    /// The one key of a class or a user in `table`.
+    void read_rate(const Table::Entry& member, std::string_view table,
                    std::optional<std::uint64_t>& rate) {
         static constexpr std::array<std::string_view, 1> known{"download_rate"};
+        const auto name = fmt::format("{}.{}", table, member.name);
         if (member.tables.size() != 1 || member.list) {
             add(member, "\"{}\" must be a table: write [{}] above its download_rate", member.name,
                 name);

@@ -29,10 +29,12 @@ class Allowance {
         const Executor lane;
         async::Event woken; ///< lane's thread only
 
-        Claimant who;              ///< control thread only, like what follows
-        std::uint64_t granted = 0; ///< at the last tick
-        std::uint64_t used = 0;    ///< of what the tick before granted
-        bool hungry = false;       ///< could have used more than that
+        Claimant who;               ///< control thread only, like what follows
+        std::uint64_t granted = 0;  ///< at the last tick
+        std::uint64_t returned = 0; ///< of that, what was left at this one
+        std::uint64_t used = 0;     ///< of that, what was not
+        bool hungry = false;        ///< could have used more than that
+        bool over = false;          ///< was closed when we looked
     };
 
     explicit Allowance(std::shared_ptr<Account> account) noexcept;

@@ -128,12 +128,13 @@ void Bandwidth::update(const std::shared_ptr<Account>& account) {
 
 /// Takes back what was not used since the last share.
 void Bandwidth::collect(Account& account) {
-    const std::uint64_t unused = account.credit.exchange(0);
-    account.hungry = account.waiting || (account.granted > 0 && unused == 0);
-    account.used = account.granted - std::min(account.granted, unused);
+    account.over = account.closed; // first: what is taken or given back later does not matter
+    account.returned = account.credit.exchange(0);
+    account.hungry = account.waiting || (account.granted > 0 && account.returned == 0);
+    account.used = account.granted - std::min(account.granted, account.returned);
     account.granted = 0;
     for (auto* bucket : buckets_of(account.who)) {
-        bucket->put_back(unused);
+        bucket->put_back(account.returned);
     }
 }
 
@@ -157,6 +158,9 @@ std::uint64_t Bandwidth::room(const Account& account, std::size_t claims) {
         most = std::min(most, bucket->content());
         rate = std::min(rate, bucket->rate());
     }
+    if (account.over) {
+        return 0;
+    }
     if (account.hungry) {
         return most;
     }
@@ -178,7 +182,6 @@ Budget Bandwidth::budget() const {
 }
 
 void Bandwidth::share(Clock::time_point now) {
-    drop_closed();
     if (!accounts_.empty()) { // what does not divide goes to another one each time
         std::ranges::rotate(accounts_, accounts_.begin() + 1);
     }
@@ -191,12 +194,15 @@ void Bandwidth::share(Clock::time_point now) {
     refill(now);
     std::vector<Claim> claims;
     for (const auto& account : limited) {
-        claims.push_back({account->who, room(*account, limited.size())});
+        claims.push_back({.who = account->who,
+                          .room = room(*account, limited.size()),
+                          .returned = account->returned});
     }
     const auto grants = share_out(budget(), claims);
     for (std::size_t i = 0; i < limited.size(); ++i) {
         grant(limited[i], grants[i]);
     }
+    drop_closed();
 }
 
 void Bandwidth::grant(const std::shared_ptr<Account>& account, std::uint64_t bytes) {
@@ -219,12 +225,8 @@ void Bandwidth::wake(const std::shared_ptr<Account>& account) {
 }
 
 void Bandwidth::drop_closed() {
-    std::erase_if(accounts_, [this](const auto& account) {
-        const bool closed = account->closed;
-        if (closed) {
-            collect(*account);
-        }
-        return closed;
+    std::erase_if(accounts_, [](const auto& account) {
+        return account->limited ? account->over : account->closed.load();
     });
 }
 

@@ -63,6 +63,9 @@ class Bandwidth {
     /// Whether the timer runs.
     bool ticking() const noexcept { return ticking_; }
 
+    /// Fetches that are known, some of which may have ended.
+    std::size_t size() const noexcept { return accounts_.size(); }
+
   private:
     using Account = Allowance::Account;
 

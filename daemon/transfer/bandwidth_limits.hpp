@@ -16,7 +16,7 @@ constexpr std::size_t priorities = 3;
 struct BandwidthLimits {
     std::uint64_t all = 0;
     std::array<std::uint64_t, priorities> by_class{}; ///< as in Priority
-    std::map<uid_t, std::uint64_t> by_user;           ///< over all classes
+    std::map<uid_t, std::uint64_t> by_user{};         ///< over all classes
 
     bool operator==(const BandwidthLimits&) const = default;
 };

@@ -51,15 +51,18 @@ class Sharing {
     Sharing(Budget budget, std::span<const Claim> claims)
         : left_{std::move(budget)}, granted_(claims.size()) {
         for (std::size_t i = 0; i < claims.size(); ++i) {
-            const auto& [who, room] = claims[i];
+            const auto& [who, room, returned] = claims[i];
             room_.push_back(room);
-            claims_[static_cast<std::size_t>(who.priority)][who.uid].push_back(i);
+            auto& user = users_[static_cast<std::size_t>(who.priority)][who.uid];
+            user.claims.push_back(i);
+            user.returned += returned;
         }
     }
 
-    /// Bytes that were granted; 0: nobody can use more.
-    std::uint64_t round() {
-        std::array<std::vector<Vessel>, priorities> users = promised();
+    /// Bytes that were granted. When none are, and not only what was returned is on offer, nobody
+    /// can use more.
+    std::uint64_t round(bool returned_only) {
+        std::array<std::vector<Vessel>, priorities> users = promised(returned_only);
         std::array<Vessel, priorities> classes;
         for (std::size_t c = 0; c < priorities; ++c) {
             for (const auto& user : users[c]) {
@@ -72,9 +75,9 @@ class Sharing {
         std::uint64_t sum = 0;
         for (std::size_t c = 0; c < priorities; ++c) {
             pour(classes[c].level, users[c]);
-            auto user = users[c].begin();
-            for (const auto& [uid, members] : claims_[c]) {
-                grant(c, uid, members, (user++)->level);
+            auto vessel = users[c].begin();
+            for (const auto& [uid, user] : users_[c]) {
+                grant(c, uid, user.claims, (vessel++)->level);
             }
             sum += classes[c].level;
         }
@@ -84,24 +87,32 @@ class Sharing {
     std::vector<std::uint64_t> result() && { return std::move(granted_); }
 
   private:
-    /// What each user of each class may get, in the order of `claims_`.
-    std::array<std::vector<Vessel>, priorities> promised() const {
+    /// One user's claims in one class.
+    struct User {
+        std::vector<std::size_t> claims; ///< by index
+        std::uint64_t returned = 0;
+    };
+
+    /// What each user of each class may get, in the order of `users_`.
+    std::array<std::vector<Vessel>, priorities> promised(bool returned_only) const {
         auto bounds = left_.by_user;
-        std::array<std::vector<Vessel>, priorities> users;
+        std::array<std::vector<Vessel>, priorities> vessels;
         for (std::size_t c = 0; c < priorities; ++c) {
-            for (const auto& [uid, members] : claims_[c]) {
-                Vessel user;
-                for (const auto i : members) {
-                    user.capacity += room_[i];
+            for (const auto& [uid, user] : users_[c]) {
+                std::uint64_t most = 0;
+                for (const auto i : user.claims) {
+                    most += room_[i];
                 }
+                most = std::min(most, left_.by_class[c]); // nothing there, nothing promised
+                most = returned_only ? std::min(most, user.returned) : most;
                 if (const auto bound = bounds.find(uid); bound != bounds.end()) {
-                    user.capacity = std::min(user.capacity, bound->second);
-                    bound->second -= user.capacity;
+                    most = std::min(most, bound->second);
+                    bound->second -= most;
                 }
-                users[c].push_back(user);
+                vessels[c].push_back({.capacity = most});
             }
         }
-        return users;
+        return vessels;
     }
 
     void grant(std::size_t priority, uid_t uid, const std::vector<std::size_t>& members,
@@ -125,14 +136,15 @@ class Sharing {
     Budget left_;
     std::vector<std::uint64_t> room_;
     std::vector<std::uint64_t> granted_;
-    std::array<std::map<uid_t, std::vector<std::size_t>>, priorities> claims_; ///< by index
+    std::array<std::map<uid_t, User>, priorities> users_;
 };
 
 } // namespace
 
 std::vector<std::uint64_t> share_out(Budget budget, std::span<const Claim> claims) {
     Sharing sharing{std::move(budget), claims};
-    while (sharing.round() > 0) {
+    sharing.round(true);
+    while (sharing.round(false) > 0) {
     }
     return std::move(sharing).result();
 }

@@ -116,7 +116,7 @@ TEST_CASE("what cannot be used in [limits] is named with its line") {
          "x.toml:1: \"schedule\" must be a list: write [[limits.schedule]] above each"},
         {"[limits]\nschedule = []",
          "x.toml:2: \"schedule\" must be a list: write [[limits.schedule]] above each"},
-        {"[[limits.schedule]]\ndownload_rate = \"0\"\n[[limits.schedule]]\nday = \"mon\"",
+        {"[[limits.schedule]]\ndownload_rate = \"0\"\n[[limits.schedule]]\ndays = \"mon\"",
          "x.toml:3: [[limits.schedule]] sets no download_rate"},
         {"[[limits.schedule]]\nday = \"mon\"\ndownload_rate = \"0\"",
          "x.toml:2: unknown key \"day\" in [[limits.schedule]]; did you mean \"days\"?"},
