@@ -126,7 +126,7 @@ constexpr std::array all_keys{
         "of these, for one file"},
     Key{"transfer", "piece_size", true,
         SizeField{[](Config& c) -> auto& { return c.transfer.piece_size; }, 64 * kib, gib},
-        "part of a file that one request asks for; files up to this size come in one"},
+        "part of a file that is recorded as a unit: what a crash may cost for each connection"},
     Key{"transfer", "stall_timeout", false,
         DurationField{[](Config& c) -> auto& { return c.transfer.stall_timeout; }, 10ms, 1h},
         "a connection that brings no byte for so long is given up and its part asked for again"},
