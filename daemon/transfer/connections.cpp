@@ -200,7 +200,6 @@ Awaitable<Connections::Permit> Connections::acquire(Claim claim) {
     ScopeExit leave{[&] {
         if (!waiter.permit) { // else it ends with the waiter, and goes to the next
             host.withdraw(waiter);
-            state->dispatch(); // what was kept for this class is for others now
         }
     }};
     state->dispatch();

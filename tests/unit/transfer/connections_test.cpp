@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <vector>
 
 using namespace std::chrono_literals;
 using wharf::Awaitable;
@@ -250,25 +251,32 @@ TEST_CASE("where the overall limit binds, the user with fewest connections is ne
     CHECK(claims.held_by(1) + claims.held_by(2) >= 1);
 }
 
-TEST_CASE("10,000 claims may wait") {
-    Claims claims{{.overall = 16, .per_host = 16}};
-    for (uid_t uid = 0; uid < 50; ++uid) {
-        claims.want(claim(uid), 200);
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    std::size_t served = 0;
-    while (!claims.got.empty()) {
-        ++served;
-        claims.got.pop_front();
-        if (served % 50 == 0) {
-            claims.tick(20ms);
+TEST_CASE("10,000 claims may wait, and one is served about as fast as of a thousand") {
+    using Microseconds = std::chrono::duration<double, std::micro>;
+    std::vector<Microseconds> times;
+    for (const int of_each : {20, 200}) {
+        Claims claims{{.overall = 16, .per_host = 16}};
+        for (uid_t uid = 0; uid < 50; ++uid) {
+            claims.want(claim(uid), of_each);
         }
-        claims.settle();
+        auto best = Microseconds::max();
+        for (int round = 0; round < 5; ++round) {
+            const auto begin = std::chrono::steady_clock::now();
+            for (int i = 0; i < 100; ++i) {
+                claims.got.pop_front();
+                claims.settle();
+            }
+            best = std::min<Microseconds>(best, std::chrono::steady_clock::now() - begin);
+        }
+        times.push_back(best / 100);
+        std::size_t served = 500;
+        for (; !claims.got.empty(); ++served) {
+            claims.got.pop_front();
+            claims.settle();
+        }
+        CHECK(served == static_cast<std::size_t>(50 * of_each));
     }
-    CHECK(served == 10'000);
-    MESSAGE("microseconds per claim: ",
-            std::chrono::duration<double, std::micro>{std::chrono::steady_clock::now() - begin}
-                    .count() /
-                10'000);
-    CHECK(std::chrono::steady_clock::now() - begin < 4s);
+    MESSAGE("microseconds a claim: ", times[0].count(), " of 1,000, ", times[1].count(),
+            " of 10,000");
+    CHECK(times[1] < 4 * times[0]);
 }

