@@ -9,27 +9,6 @@ namespace wharf::transfer {
 
 namespace {
 
-/// Gives those who want less than their weighted part what they want; the rest is for the others.
-/// The classes that are still to be served stay in `wanting`.
-void serve_modest(std::size_t& slots, PerClass& wanting, PerClass& shares) {
-    for (bool again = true; again;) {
-        again = false;
-        std::size_t weight = 0;
-        for (std::size_t c = 0; c < class_count; ++c) {
-            weight += wanting[c] > 0 ? class_weights[c] : 0;
-        }
-        const std::size_t whole = slots;
-        for (std::size_t c = 0; c < class_count; ++c) {
-            if (wanting[c] > 0 && wanting[c] * weight <= whole * class_weights[c]) {
-                shares[c] = wanting[c];
-                slots -= wanting[c];
-                wanting[c] = 0;
-                again = true;
-            }
-        }
-    }
-}
-
 /// Uses of one class.
 std::span<ConnectionUse> part_of(std::span<ConnectionUse> uses, std::size_t which) {
     const auto part = std::ranges::equal_range(uses, which, {},
@@ -94,24 +73,20 @@ void recall_inside_class(std::span<ConnectionUse> uses, std::size_t slots) {
 
 } // namespace
 
-PerClass class_shares(std::size_t slots, const PerClass& demand, Leftovers leftovers) {
+PerClass class_shares(std::size_t slots, const PerClass& demand) {
     PerClass shares{};
-    PerClass wanting = demand;
-    if (leftovers == Leftovers::to_all) {
-        serve_modest(slots, wanting, shares);
-    }
     for (std::size_t c = class_count; c-- > 0;) {
-        if (wanting[c] == 0) {
+        if (demand[c] == 0) {
             continue;
         }
         std::size_t weight = class_weights[c];
         std::size_t more_urgent = 0;
         for (std::size_t u = 0; u < c; ++u) {
-            weight += wanting[u] > 0 ? class_weights[u] : 0;
-            more_urgent += wanting[u] > 0 ? 1 : 0;
+            weight += demand[u] > 0 ? class_weights[u] : 0;
+            more_urgent += demand[u] > 0 ? 1 : 0;
         }
         const std::size_t part = std::max<std::size_t>(slots * class_weights[c] / weight, 1);
-        shares[c] = std::min({part, slots - std::min(slots, more_urgent), wanting[c]});
+        shares[c] = std::min({part, slots - std::min(slots, more_urgent), demand[c]});
         slots -= shares[c];
     }
     return shares;
@@ -140,7 +115,7 @@ std::vector<std::size_t> even_shares(std::size_t slots, std::span<const std::siz
     return shares;
 }
 
-void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots, Leftovers leftovers) {
+void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots) {
     std::ranges::sort(uses, {}, [](const auto& use) { return use.who.priority; });
     PerClass held{};
     PerClass demand{};
@@ -151,14 +126,13 @@ void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots, Leftovers le
         waiting[c] += use.waiting;
         demand[c] += use.held + use.asked + use.waiting;
     }
-    const PerClass shares = class_shares(slots, demand, leftovers);
+    const PerClass shares = class_shares(slots, demand);
     for (std::size_t c = 0; c < class_count; ++c) {
         const auto part = part_of(uses, c);
         bool wanted = false; // by another class
         for (std::size_t other = 0; other < class_count; ++other) {
-            const bool urgent = leftovers == Leftovers::to_more_urgent && other < c;
-            wanted = wanted || (other != c && demand[other] > 0 &&
-                                (urgent || (waiting[other] > 0 && held[other] < shares[other])));
+            const bool lacks = waiting[other] > 0 && held[other] < shares[other];
+            wanted = wanted || (other < c && demand[other] > 0) || (other > c && lacks);
         }
         if (wanted && held[c] > shares[c]) {
             recall_from_class(part, held[c] - shares[c]);

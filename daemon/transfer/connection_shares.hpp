@@ -24,15 +24,11 @@ constexpr std::size_t index(Priority priority) noexcept {
 /// thirds (8 of 12); a prefetch beside them all still moves (1 of 13), so it ends some day.
 inline constexpr PerClass class_weights{8, 4, 1};
 
-/// Who may use what another class does not want.
-enum class Leftovers {
-    to_all,        ///< anybody: nothing that is wanted stays unused
-    to_more_urgent ///< not the less urgent: their bytes would slow the urgent ones on the same link
-};
-
-/// How many of `slots` each class may use when they want `demand`. Every class that wants any gets
-/// one, the most urgent first if there are fewer slots than classes.
-PerClass class_shares(std::size_t slots, const PerClass& demand, Leftovers leftovers);
+/// How many of `slots` each class may use when they want `demand`. What a class does not want is
+/// for the more urgent only: a less urgent one with more connections would slow the bytes of the
+/// urgent ones on the same link. Every class that wants any gets one, the most urgent first if
+/// there are fewer slots than classes.
+PerClass class_shares(std::size_t slots, const PerClass& demand);
 
 /// How many of `slots` each may use so that nobody has less than another who wants as much (max-min
 /// shares). A remainder that cannot be shared equally belongs to nobody.
@@ -51,6 +47,6 @@ struct ConnectionUse {
 
 /// Says in `recall` how many connections to ask back from each, so that who waits comes to his
 /// share. Asks for none that its place in the queue would win again, so that asking comes to rest.
-void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots, Leftovers leftovers);
+void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots);
 
 } // namespace wharf::transfer

@@ -19,7 +19,7 @@ constexpr std::chrono::minutes keep_host{10};
 
 } // namespace
 
-/// All hosts. Where the overall limit binds, classes get connections of it by weight and users of a
+/// All hosts. Of the overall limit classes get connections by weight, as on a host, and users of a
 /// class equally many: bytes are made equal on each host, not between hosts, since what somebody
 /// moves over a link that nobody else wants takes nothing from others.
 class Connections::State : public std::enable_shared_from_this<State> {
@@ -66,8 +66,8 @@ class Connections::State : public std::enable_shared_from_this<State> {
             held.erase(entry);
         }
     }
-    PerClass overall_shares() const;
-    HostConnections* next_host();
+    PerClass overall_room() const;
+    HostConnections* next_host(const PerClass& room);
     void recall_overall(Clock::time_point now);
 
     Limits limits_;
@@ -80,11 +80,12 @@ class Connections::State : public std::enable_shared_from_this<State> {
 
 void Connections::State::dispatch() {
     while (in_use_ < limits_.overall) {
-        auto* host = next_host();
+        const PerClass room = overall_room();
+        auto* host = next_host(room);
         if (host == nullptr) {
             return;
         }
-        auto& waiter = static_cast<Waiter&>(*host->next());
+        auto& waiter = static_cast<Waiter&>(*host->next(room));
         auto& grant = host->grant(waiter);
         host->last_grant = ++grants_;
         ++in_use_;
@@ -97,22 +98,17 @@ void Connections::State::dispatch() {
 
 /// The host whose next claim has the best right to a connection: of a class and then of a user with
 /// few for their weight, and by turns where that is equal.
-HostConnections* Connections::State::next_host() {
+HostConnections* Connections::State::next_host(const PerClass& room) {
     HostConnections* best = nullptr;
-    std::tuple<bool, std::size_t, std::size_t, std::uint64_t> best_rank;
-    std::optional<PerClass> shares;
+    std::tuple<std::size_t, std::size_t, std::uint64_t> best_rank;
     for (auto& host : hosts_ | std::views::values) {
-        const auto* waiter = host.next();
+        const auto* waiter = host.next(room);
         if (waiter == nullptr) {
             continue;
         }
-        if (!shares) {
-            shares = overall_shares();
-        }
         const auto c = index(waiter->priority);
         const auto user = held_.find(Claimant{waiter->uid, waiter->priority});
-        const std::tuple rank{held_by_class_[c] >= std::max<std::size_t>((*shares)[c], 1),
-                              held_by_class_[c] * class_weights[0] / class_weights[c],
+        const std::tuple rank{held_by_class_[c] * class_weights[0] / class_weights[c],
                               user == held_.end() ? std::size_t{0} : user->second, host.last_grant};
         if (best == nullptr || rank < best_rank) {
             best = &host;
@@ -122,14 +118,20 @@ HostConnections* Connections::State::next_host() {
     return best;
 }
 
-PerClass Connections::State::overall_shares() const {
-    PerClass demand = held_by_class_;
+/// How many more of all connections each class may use. At least one, as on a host.
+PerClass Connections::State::overall_room() const {
+    PerClass room{};
     for (const auto& host : hosts_ | std::views::values) {
         for (std::size_t c = 0; c < class_count; ++c) {
-            demand[c] += host.waiting(c);
+            room[c] += host.demand(c);
         }
     }
-    return class_shares(limits_.overall, demand, Leftovers::to_all);
+    room = class_shares(limits_.overall, room);
+    for (std::size_t c = 0; c < class_count; ++c) {
+        room[c] = std::max<std::size_t>(room[c], 1);
+        room[c] -= std::min(room[c], held_by_class_[c]);
+    }
+    return room;
 }
 
 void Connections::State::tick(Clock::time_point now) {
@@ -144,30 +146,24 @@ void Connections::State::tick(Clock::time_point now) {
     });
 }
 
-/// Where all connections are in use, asks those back that users hold above their share of them.
+/// Asks those back that users hold above their share of all connections.
 void Connections::State::recall_overall(Clock::time_point now) {
     ConnectionUses all;
-    std::size_t held = 0;
-    for (auto& host : hosts_ | std::views::values) {
+    for (const auto& host : hosts_ | std::views::values) {
         ConnectionUses here;
         host.add_uses(here);
-        const std::size_t room = host.next() != nullptr ? host.tuner().target() - host.in_use() : 0;
         for (const auto& [who, use] : here) {
             auto& sum = all[who];
             sum.who = who;
             sum.held += use.held;
             sum.asked += use.asked;
-            sum.waiting += std::min(use.waiting, room);
+            sum.waiting += std::min(use.waiting, host.room(index(who.priority)));
             sum.turn = sum.held;
-            held += use.held;
         }
-    }
-    if (held < limits_.overall) {
-        return;
     }
     std::vector<ConnectionUse> plan;
     std::ranges::copy(all | std::views::values, std::back_inserter(plan));
-    plan_recalls(plan, limits_.overall, Leftovers::to_all);
+    plan_recalls(plan, limits_.overall);
     for (const auto& use : plan) {
         std::size_t left = use.recall;
         for (auto& host : hosts_ | std::views::values) {
@@ -204,7 +200,6 @@ Awaitable<Connections::Permit> Connections::acquire(Claim claim) {
     ScopeExit leave{[&] {
         if (!waiter.permit) { // else it ends with the waiter, and goes to the next
             host.withdraw(waiter);
-            state->dispatch(); // what was kept for this class is for others now
         }
     }};
     state->dispatch();

@@ -26,6 +26,7 @@ class Connections {
   public:
     using Clock = std::chrono::steady_clock;
 
+    /// At least 1 each.
     struct Limits {
         std::size_t overall = 32;
         std::size_t per_host = 16;

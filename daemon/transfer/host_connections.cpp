@@ -14,6 +14,10 @@ constexpr std::chrono::milliseconds least_use{400};
 /// Nor if the rest comes within this time at the pace so far.
 constexpr std::chrono::milliseconds soon_over{500};
 
+/// How long a class keeps its share without a claim: longer than a flight is busy between two
+/// files, shorter than anybody would notice of a lone prefetch.
+constexpr std::chrono::seconds linger{1};
+
 } // namespace
 
 bool ConnectionGrant::worth_asking(Clock::time_point now) const noexcept {
@@ -44,26 +48,34 @@ void HostConnections::push(ConnectionWaiter& waiter) {
         class_charges_[c] = std::max(class_charges_[c], class_start_);
     }
     queues_[c].push(waiter);
+    presence_[c].claimed = true;
 }
 
 void HostConnections::withdraw(ConnectionWaiter& waiter) {
     queues_[index(waiter.priority)].withdraw(waiter);
 }
 
-/// A class below its share comes before one above it; shares add up to more than the target only
-/// where there are fewer connections than classes, and there bytes by weight decide.
-ConnectionWaiter* HostConnections::next() const {
+std::size_t HostConnections::demand(std::size_t which) const noexcept {
+    const auto& presence = presence_[which];
+    const std::size_t present = presence.claimed || presence.until > now_ ? 1 : 0;
+    return std::max(held(which) + waiting(which), present);
+}
+
+std::size_t HostConnections::room(std::size_t which) const {
     if (in_use() >= tuner_.target()) {
-        return nullptr;
+        return 0;
     }
-    PerClass demand{};
-    for (std::size_t c = 0; c < class_count; ++c) {
-        demand[c] = held(c) + waiting(c);
-    }
-    const auto shares = class_shares(tuner_.target(), demand, Leftovers::to_more_urgent);
+    const auto shares = class_shares(tuner_.target(), {demand(0), demand(1), demand(2)});
+    const auto share = std::max<std::size_t>(shares[which], 1);
+    return share - std::min(share, held(which));
+}
+
+/// Shares add up to more than the target only where there are fewer connections than classes, and
+/// there bytes by weight decide.
+ConnectionWaiter* HostConnections::next(const PerClass& most) const {
     std::optional<std::size_t> best;
     for (std::size_t c = 0; c < class_count; ++c) {
-        if (!queues_[c].empty() && held(c) < std::max<std::size_t>(shares[c], 1) &&
+        if (!queues_[c].empty() && most[c] > 0 && room(c) > 0 &&
             (!best || class_charges_[c] < class_charges_[*best])) {
             best = c;
         }
@@ -102,20 +114,29 @@ void HostConnections::tick(Clock::time_point now) {
             grant.since = now;
         }
     }
-    if (grants_.empty() && waiting() == 0) {
-        unused_since = unused_since.value_or(now);
-    } else {
-        unused_since.reset();
-    }
+    note_presence(now);
     tuner_.tick(now, {.work = work_, .in_use = in_use(), .waiting = waiting()});
     ConnectionUses uses;
     add_uses(uses);
     std::vector<ConnectionUse> plan;
     std::ranges::copy(uses | std::views::values, std::back_inserter(plan));
-    plan_recalls(plan, tuner_.target(), Leftovers::to_more_urgent);
+    plan_recalls(plan, tuner_.target());
     for (const auto& use : plan) {
         recall(use.who, use.recall, now);
     }
+}
+
+void HostConnections::note_presence(Clock::time_point now) {
+    now_ = now;
+    bool any = false;
+    for (std::size_t c = 0; c < class_count; ++c) {
+        auto& presence = presence_[c];
+        if (presence.claimed || held(c) > 0 || waiting(c) > 0) {
+            presence = {.claimed = false, .until = now + linger};
+            any = true;
+        }
+    }
+    unused_since = any ? std::nullopt : std::optional{unused_since.value_or(now)};
 }
 
 void HostConnections::add_uses(ConnectionUses& uses) const {

@@ -62,8 +62,15 @@ class HostConnections {
     void push(ConnectionWaiter& waiter);
     void withdraw(ConnectionWaiter& waiter);
 
-    /// Who would get a connection now; null when there is no room or nobody may use it.
-    ConnectionWaiter* next() const;
+    /// What a class wants here. For a moment after it wanted something that counts as one: between
+    /// two files of an urgent user nothing shall be given to others that must be asked back.
+    std::size_t demand(std::size_t which) const noexcept;
+
+    /// How many connections more a class may use now.
+    std::size_t room(std::size_t which) const;
+
+    /// Who would get a connection now, if a class may have `most` of each; null when nobody may.
+    ConnectionWaiter* next(const PerClass& most) const;
 
     /// Gives `waiter` a connection. Requires: next() has just returned it.
     ConnectionGrant& grant(ConnectionWaiter& waiter);
@@ -81,7 +88,7 @@ class HostConnections {
     std::size_t recall(const Claimant& who, std::size_t count, Clock::time_point now);
 
     std::uint64_t last_grant = 0;                    ///< when in the order of all grants
-    std::optional<Clock::time_point> unused_since{}; ///< at the ticks
+    std::optional<Clock::time_point> unused_since{}; ///< by the ticks
 
   private:
     void book(ConnectionGrant& grant);
@@ -94,6 +101,15 @@ class HostConnections {
     std::list<ConnectionGrant> grants_;
     ConnectionTuner tuner_;
     std::uint64_t work_ = 0; ///< for the tuner
+
+    struct Presence {
+        bool claimed = false; ///< since the last tick
+        Clock::time_point until;
+    };
+    void note_presence(Clock::time_point now);
+
+    std::array<Presence, class_count> presence_;
+    Clock::time_point now_; ///< of the last tick
 };
 
 } // namespace wharf::transfer
