@@ -12,25 +12,27 @@ Allowance::~Allowance() {
 }
 
 Awaitable<std::size_t> Allowance::take(std::size_t wanted) {
-    const auto account = account_; // whoever waits keeps what he waits for
-    while (account->limited.load(std::memory_order_relaxed)) {
+    Account& account = *account_;
+    while (account.limited.load(std::memory_order_relaxed)) {
         if (const std::size_t taken = withdraw(wanted); taken > 0) {
-            account->waiting = false;
+            account.waiting = false;
             co_return taken;
         }
-        account->waiting = true;
-        if (account->credit == 0 && account->limited) {
-            co_await account->woken.wait();
+        account.waiting = true;
+        if (account.credit == 0 && account.limited) {
+            co_await account.woken.wait();
         }
     }
     co_return wanted;
 }
 
 std::size_t Allowance::withdraw(std::size_t wanted) noexcept {
+    const auto most =
+        std::min<std::uint64_t>(wanted, account_->at_once.load(std::memory_order_relaxed));
     std::uint64_t credit = account_->credit;
     std::uint64_t taken = 0;
     do {
-        taken = std::min<std::uint64_t>(credit, wanted);
+        taken = std::min(credit, most);
     } while (taken > 0 && !account_->credit.compare_exchange_weak(credit, credit - taken));
     return static_cast<std::size_t>(taken);
 }

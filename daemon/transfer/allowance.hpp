@@ -15,9 +15,10 @@ namespace wharf::transfer {
 /// fetch's claim, and what it did not use goes to others.
 class Allowance {
   public:
-    /// What both threads touch; outlives whichever of them lets go first. Every atomic operation
-    /// but the first look is sequentially consistent: taking says "waiting" and then looks for
-    /// credit, granting adds credit and then looks for "waiting", so one of them sees the other.
+    /// What both threads touch; outlives whichever of them lets go first. The operations on
+    /// `waiting`, `credit` and (to wait) `limited` are sequentially consistent: taking says
+    /// "waiting" and then looks for credit, granting adds credit and then looks for "waiting", so
+    /// one of them sees the other.
     struct Account {
         Account(Executor l, Claimant w) : lane{std::move(l)}, who{w} {}
 
@@ -25,6 +26,7 @@ class Allowance {
         std::atomic<bool> waiting{false};     ///< the fetch waits for credit
         std::atomic<bool> closed{false};      ///< the fetch is over
         std::atomic<std::uint64_t> credit{0}; ///< bytes granted and not yet taken
+        std::atomic<std::uint64_t> at_once{1}; ///< the most that one take() gives
 
         const Executor lane;
         async::Event woken; ///< lane's thread only

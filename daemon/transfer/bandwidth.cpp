@@ -9,7 +9,8 @@
 // got, or waits, may use more: he is offered whatever the limits have. Who has not is held up by
 // something else, his server or our disk: he is offered twice what he used, so that limits are not
 // what slows him down, and a small share to begin with. All small shares together are what one tick
-// brings, so that those who cannot use theirs never keep the others from the full rate.
+// brings, so that those who cannot use theirs never keep the others from the full rate. A fetch
+// takes no more than that at once, because what it holds while its server is silent nobody can use.
 
 namespace wharf::transfer {
 
@@ -67,6 +68,9 @@ std::shared_ptr<Allowance> Bandwidth::open(Claimant who, Executor lane) {
 
 void Bandwidth::charge(const Allowance& allowance, Claimant who) {
     const auto& account = allowance.account_;
+    if (account->who == who) {
+        return;
+    }
     collect(*account);
     account->who = who;
     update(account);
@@ -151,21 +155,20 @@ void Bandwidth::refill(Clock::time_point now) {
 }
 
 /// What the fetch can be expected to use until the next tick.
-std::uint64_t Bandwidth::room(const Account& account, std::size_t claims) {
+std::uint64_t Bandwidth::room(Account& account, std::size_t claims) {
+    if (account.over) {
+        return 0;
+    }
     std::uint64_t most = Budget::unbounded;
     std::uint64_t rate = Budget::unbounded;
     for (const auto* bucket : buckets_of(account.who)) {
         most = std::min(most, bucket->content());
         rate = std::min(rate, bucket->rate());
     }
-    if (account.over) {
-        return 0;
-    }
-    if (account.hungry) {
-        return most;
-    }
-    const auto first = static_cast<std::uint64_t>(bytes_in(rate, tick)) / claims;
-    return std::min(most, 2 * account.used + std::max<std::uint64_t>(1, first));
+    const auto part = static_cast<std::uint64_t>(bytes_in(rate, tick)) / claims;
+    const auto first = std::max<std::uint64_t>(1, part);
+    account.at_once.store(first, std::memory_order_relaxed);
+    return account.hungry ? most : std::min(most, 2 * account.used + first);
 }
 
 Budget Bandwidth::budget() const {

@@ -75,7 +75,7 @@ class Bandwidth {
     void update(const std::shared_ptr<Account>& account);
     void collect(Account& account);
     void refill(Clock::time_point now);
-    std::uint64_t room(const Account& account, std::size_t claims);
+    std::uint64_t room(Account& account, std::size_t claims);
     Budget budget() const;
     void grant(const std::shared_ptr<Account>& account, std::uint64_t bytes);
     static void wake(const std::shared_ptr<Account>& account);
