@@ -56,18 +56,20 @@ bool is_named(std::string_view item, std::string_view name) noexcept {
     return false;
 }
 
-/// The quota of the bucket `name`.
-std::optional<std::uint64_t> quota_of(const net::Headers& headers, std::string_view name) {
+/// Adds what is said of the quota of the bucket `name`.
+void add_policy(const net::Headers& headers, std::string_view name, QuotaLeft& left) {
     for (std::string_view field : headers.all("RateLimit-Policy")) {
         while (!field.empty()) {
             const std::string_view item = take_part(field, ',');
             const auto quota = parameter(item, "q");
             if (quota && is_named(item, name)) {
-                return std::min(*quota, most_requests);
+                const auto window = parameter(item, "w");
+                left.quota = std::min(*quota, most_requests);
+                left.window = window ? std::optional{capped(*window)} : std::nullopt;
+                return;
             }
         }
     }
-    return std::nullopt;
 }
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", the one form that may still be sent (RFC 9110, 5.6.7).
@@ -122,7 +124,7 @@ std::optional<QuotaLeft> quota_left(const net::Headers& headers) {
             if (!requests || !reset) {
                 continue;
             }
-            const QuotaLeft left{std::min(*requests, most_requests), capped(*reset), {}};
+            const QuotaLeft left{std::min(*requests, most_requests), capped(*reset), {}, {}};
             // Of two that are as tight, the one that lasts longer.
             if (!tightest || std::tuple{left.requests, -left.reset} <
                                  std::tuple{tightest->requests, -tightest->reset}) {
@@ -132,7 +134,7 @@ std::optional<QuotaLeft> quota_left(const net::Headers& headers) {
         }
     }
     if (tightest) {
-        tightest->quota = quota_of(headers, name);
+        add_policy(headers, name, *tightest);
     }
     return tightest;
 }

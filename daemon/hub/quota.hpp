@@ -24,8 +24,10 @@ struct Account {
 /// What is left of a quota in the window that runs.
 struct QuotaLeft {
     std::uint64_t requests = 0;
-    std::chrono::seconds reset{0};      ///< until the window ends; at most an hour
-    std::optional<std::uint64_t> quota; ///< requests in a whole window, if that is said
+    std::chrono::seconds reset{0}; ///< until the window ends; at most an hour
+    /// Requests in a whole window, and its length, if that is said.
+    std::optional<std::uint64_t> quota;
+    std::optional<std::chrono::seconds> window;
 };
 
 /// What an answer says of the quota its request was counted under.

@@ -10,8 +10,8 @@
 namespace wharf::transfer {
 
 /// What one question sends, each request of it (pages and redirects too) only when the gate lets
-/// it through. Control thread. Requires: gate and transport outlive this, and the transport tells
-/// the gate of every answer.
+/// it through, and again when it was refused all the same and a time was named. Control thread.
+/// Requires: gate and transport outlive this, and the transport tells the gate of every answer.
 class PacedTransport final : public hub::Transport {
   public:
     /// `note` and `longest` as RateGate::pass() has them; `sending` (may be empty) is called

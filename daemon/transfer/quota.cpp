@@ -20,7 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// How far apart the ends may be that answers of one window name: rounding, and their way to us.
-constexpr auto window_slack = 1500ms;
+/// Of a short window at most half of it.
+constexpr Quota::Clock::duration most_slack = 1500ms;
 
 /// Resets and ends of refusals are met with so much delay, so that not all machines that share a
 /// quota come at the same moment.
@@ -34,6 +35,10 @@ constexpr auto trial_patience = 2s;
 
 /// So many allowed at once are as good as any number.
 constexpr std::uint64_t enough_trials = 32;
+
+/// The Hub's windows are five minutes. One that is said to be much longer is not believed before
+/// the host does refuse: a wrong number would keep the box away with nothing to put it right.
+constexpr std::chrono::minutes longest_window{10};
 
 /// The part of the quota below which requests are spread.
 constexpr std::uint64_t low_part = 10;
@@ -87,7 +92,8 @@ void Quota::give_back(Clock::time_point now) noexcept {
 
 void Quota::observe(const hub::QuotaNews& news) {
     last_used_ = std::max(last_used_, news.at);
-    const bool counted = news.left && note_left(*news.left, news.at);
+    const bool believed = news.left && (news.refused || news.left->reset <= longest_window);
+    const bool counted = believed && note_left(*news.left, news.at);
     if (news.refused) {
         refused(news);
     } else if (trials_ && counted) {
@@ -150,10 +156,14 @@ void Quota::refused(const hub::QuotaNews& news) {
 /// False if the answer is one of a window that is over.
 bool Quota::note_left(const hub::QuotaLeft& left, Clock::time_point at) {
     quota_ = std::max(left.quota.value_or(quota_), left.requests);
+    const auto slack =
+        left.window
+            ? std::min<Clock::duration>(most_slack, std::chrono::milliseconds{*left.window} / 2)
+            : most_slack;
     const auto ends = at + left.reset;
-    const bool newer = ends > ends_ + window_slack;
-    const bool older = ends + window_slack < ends_;
-    if (!newer && (left_ ? older && left.reset < window_slack : trials_.has_value())) {
+    const bool newer = ends > ends_ + slack;
+    const bool older = ends + slack < ends_;
+    if (!newer && (left_ ? older && left.reset < slack : trials_.has_value())) {
         return false;
     }
     if (left_ && !newer && !older) {

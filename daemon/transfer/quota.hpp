@@ -70,7 +70,7 @@ class Quota {
     std::uint64_t quota_ = 0;           ///< the most that was ever left; 0: not known
     std::optional<std::uint64_t> left_; ///< in the running window, by the server's last word
     Clock::time_point ends_{};          ///< of the window, by its earliest estimate
-    Clock::duration jitter_{0};         ///< added to it
+    Clock::duration jitter_{0};         ///< added to the end
     Clock::duration lateness_{0};       ///< how much later than announced windows do end
     Clock::time_point closed_until_{};  ///< the host's wish
     Clock::time_point next_slow_{};     ///< when the next may go while little is left

@@ -17,6 +17,7 @@ class CallFailed(Exception):
     def __init__(self, name: str, parameters: dict[str, Any]) -> None:
         super().__init__(f"{name}: {parameters.get('message', parameters)}")
         self.name = name
+        self.parameters = parameters
 
 
 class VarlinkClient:

@@ -30,6 +30,7 @@ TEST_CASE("the Hub says what is left of a quota") {
     CHECK(known->requests == 12);
     CHECK(known->reset == seconds{55});
     CHECK(known->quota == 500U);
+    CHECK(known->window == seconds{300});
     const auto drafted = left({{"ratelimit", " \"api\" ; t=55 ; r=12 "},
                                {"ratelimit-policy", "\"pages\";q=7;w=1, \"api\" ; w=300 ; q=500"}});
     REQUIRE(drafted);
@@ -105,6 +106,7 @@ TEST_CASE("quotas that cannot be read are none, and silly numbers are cut") {
         const auto known = left({{"RateLimit", "\"api\";r=1;t=5"}, {"RateLimit-Policy", bad}});
         REQUIRE(known);
         CHECK_FALSE(known->quota);
+        CHECK_FALSE(known->window);
     }
 }
 

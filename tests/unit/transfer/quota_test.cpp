@@ -22,7 +22,7 @@ struct Setup {
         QuotaNews news;
         news.at = now;
         news.refused = refused;
-        news.left = QuotaLeft{left, reset, all};
+        news.left = QuotaLeft{left, reset, all, {}};
         if (refused) {
             news.wait = reset;
         }
@@ -175,12 +175,20 @@ TEST_CASE("a window that began unnoticed is believed") {
     setup.now += 1s;
     setup.hears(99, 300s);
     CHECK(setup.quota.left() == 99U);
-    // And so is a shorter one: the server's word counts, not a silly one from before.
-    setup.hears(0, 3600s);
+    // And so is a shorter one: the server's word counts, not an odd one from before.
+    setup.hears(0, 600s);
     setup.now += 1s;
     setup.hears(80, 200s);
     CHECK(setup.quota.left() == 80U);
     CHECK(setup.open());
+}
+
+TEST_CASE("a window of hours is not believed before the host refuses") {
+    Setup setup;
+    setup.hears(0, 3600s);
+    CHECK(setup.open());
+    setup.hears(0, 3600s, true);
+    CHECK(setup.reason() == Reason::asked);
 }
 
 TEST_CASE("a refusal closes for the time it names, a moment at least, and opens gently") {
