@@ -17,6 +17,7 @@ const std::string text = "0123456789abcdefghijklmnopqrstuvwxyz";
 /// A file of which some bytes are there already, and a Hub that answers as it is told to.
 struct Fixture {
     explicit Fixture(std::uint64_t written, std::uint64_t begin = 0) : piece{begin, text.size()} {
+        file.reserve();
         file.write_at(begin, std::as_bytes(std::span{text}).subspan(begin, written));
         piece.written = written;
     }
