@@ -43,10 +43,12 @@ void for_each_good(const Items& items, Function function) {
     }
 }
 
-/// What went wrong concerns all of them. Called in a handler.
+/// What went wrong concerns all that came this far. Called in a handler.
 void fail_all(const Items& items) {
     for (auto* item : items) {
-        item->failure = std::current_exception();
+        if (!item->failure) {
+            item->failure = std::current_exception();
+        }
     }
 }
 
