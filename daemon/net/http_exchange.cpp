@@ -214,6 +214,7 @@ Awaitable<std::size_t> HttpExchange::read_plain(std::span<std::byte> buffer) {
         std::memcpy(buffer.data(), early.data(), count);
         buffer_.consume(count);
     } else {
+        buffer_.release(); // the rest goes straight to the caller
         count = co_await read_watched(buffer);
     }
     if (count > 0) {

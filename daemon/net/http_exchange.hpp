@@ -65,6 +65,8 @@ class HttpExchange {
         /// Room for at least `least` more bytes behind the unread ones.
         std::span<std::byte> room(std::size_t least);
         void filled(std::size_t count) noexcept { end_ += count; }
+        /// Gives the memory back. Requires: nothing is unread.
+        void release() noexcept { *this = {}; }
 
       private:
         std::vector<std::byte> bytes_;

@@ -26,7 +26,7 @@ struct SslDeleter {
 
 class TlsStream final : public Stream {
   public:
-    TlsStream(Socket socket, const TlsContext& context, std::string host);
+    TlsStream(Socket socket, TlsContext& context, std::string host);
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;
     ~TlsStream() override;
@@ -54,7 +54,7 @@ class TlsStream final : public Stream {
     Error handshake_error() const;
 };
 
-TlsStream::TlsStream(Socket socket, const TlsContext& context, std::string host)
+TlsStream::TlsStream(Socket socket, TlsContext& context, std::string host)
     : socket_{std::move(socket)}, host_{std::move(host)}, ssl_{SSL_new(context.context())} {
     BIO* bio = BIO_new(context.socket_method());
     if (!ssl_ || bio == nullptr) {
@@ -65,6 +65,7 @@ TlsStream::TlsStream(Socket socket, const TlsContext& context, std::string host)
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio); // takes it over
     expect_host();
+    context.resume(ssl_.get(), peer());
 }
 
 TlsStream::~TlsStream() {
@@ -243,8 +244,8 @@ bool TlsStream::is_quiet() noexcept {
 
 } // namespace
 
-Awaitable<std::unique_ptr<Stream>> open_tls(Socket socket, const TlsContext& context,
-                                            std::string host, Deadline deadline) {
+Awaitable<std::unique_ptr<Stream>> open_tls(Socket socket, TlsContext& context, std::string host,
+                                            Deadline deadline) {
     auto stream = std::make_unique<TlsStream>(std::move(socket), context, std::move(host));
     co_await stream->handshake(deadline);
     co_return std::unique_ptr<Stream>{std::move(stream)};

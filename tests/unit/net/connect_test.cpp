@@ -153,7 +153,6 @@ TEST_CASE("a look-up that hangs ends at its deadline, keeps nobody else, and ser
         }
         const auto quick = co_await resolve(resolver, "quick", 4s);
         CHECK(quick == "found");
-        CHECK(*system.asked == 2);
         system.release.set_value();
         const auto slow = co_await resolve(resolver, "slow", 4s);
         CHECK(slow == "found");

@@ -159,6 +159,10 @@ void Peer::sip() {
     }
 }
 
+bool Peer::is_resumed() const {
+    return SSL_session_reused(ssl_) == 1;
+}
+
 void Peer::go_deaf() {
     sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
     const sock_fprog program{1, &drop_all};

@@ -46,6 +46,9 @@ class Peer {
     void cut();
     void reset();
 
+    /// Whether TLS went on with a session of an earlier connection.
+    bool is_resumed() const;
+
     /// From here on the connection is the TLS server of a tunnel.
     void start_tls(ssl_ctx_st* tls);
 
