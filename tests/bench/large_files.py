@@ -4,8 +4,9 @@
 
 nginx plays the CDN, the test Hub the Hub. Every client starts with nothing and writes to the same
 disk; they take turns. Wall time is what a person waits for; CPU seconds are the client's own (for
-wharf: daemon and command together), memory is its peak. Only wharf verifies what it got. The last
-rows are limits of the machine, measured in the same turns. The official client is run as it comes,
+wharf: daemon and command together), memory is its peak. Of the peers only curl with openssl and
+aria2c with --checksum verify what they got. Several files go to curl with --parallel. The last rows
+are limits of the machine, measured in the same turns. The official client is run as it comes,
 and without the package for Xet; this Hub offers plain HTTP only. Afterwards the targets: exit code
 1 if one is missed. Needs the disk for one case twice.
 """
@@ -33,7 +34,7 @@ from tests.support.nginx import Nginx  # noqa: E402
 
 OURS = "wharf (verified)"
 CURL_AND_HASH = "curl, then openssl dgst -sha256"
-PEERS = ("curl", "aria2c -x8", "aria2c -x16")
+PEERS = ("curl", "aria2c -x8", "aria2c -x16", "aria2c -x16 --checksum")
 OFFICIAL = ("hf download", "hf download without hf_xet")
 OVERHEAD = 64 * MIB
 """What the daemon may take beside its buffers."""
@@ -97,6 +98,7 @@ class Contest:
             CURL_AND_HASH: self._curl_and_hash,
             "aria2c -x8": lambda: self._aria2(8),
             "aria2c -x16": lambda: self._aria2(16),
+            "aria2c -x16 --checksum": lambda: self._aria2(16, verify=True),
             OFFICIAL[0]: lambda: self._official(NEWEST),
             OFFICIAL[1]: lambda: self._official(WITHOUT_XET),
             "limit: curl, bytes discarded": lambda: run_command(self._curl(keep=False)),
@@ -136,9 +138,12 @@ class Contest:
             ["sh", "-c", f'"$@" && openssl dgst -sha256 {self._work}/*.bin', "-", *self._curl()]
         )
 
-    def _aria2(self, connections: int) -> Run:
+    def _aria2(self, connections: int, verify: bool = False) -> Run:
         listed = self._work / "urls"
-        listed.write_text("\n".join(self._urls))
+        with open(listed, "w") as lines:
+            for url, path in zip(self._urls, self._served):
+                check = f"  checksum=sha-256={path.name}\n" if verify else ""
+                lines.write(f"{url}\n{check}")
         return run_command(
             ["aria2c", "-q", f"-x{connections}", f"-s{connections}", "-j8", "-k1M", "-i", listed,
              "--file-allocation=falloc", f"--ca-certificate={self._ca_file}", "-d", self._work]

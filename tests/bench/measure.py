@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -218,7 +219,10 @@ def parser(description: str | None, rounds: int = 3) -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def folder(arguments: argparse.Namespace) -> Iterator[Path]:
-    """A folder for one run, open to programs of other users, and gone afterwards."""
+    """A folder for one run, open to programs of other users, and gone afterwards, also when the run is
+    ended: mounts, namespaces and servers would stay behind with it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="wharf-bench-", dir=arguments.directory) as name:
         base = Path(name).resolve()
         base.chmod(0o755)

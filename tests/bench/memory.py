@@ -42,6 +42,8 @@ class Sample:
     resident: int
     anonymous: int
     transfers: int
+    moving: int
+    """Those of the transfers of which something has come."""
     done: int
 
 
@@ -53,6 +55,7 @@ def sample(daemon: Daemon, begin: float) -> Sample:
         time.monotonic() - begin,
         sizes["Rss"],
         sizes["Anonymous"],
+        len(done),
         sum(count > 0 for count in done),
         sum(done),
     )
@@ -78,16 +81,17 @@ def report(samples: list[Sample]) -> Bounds:
             f"{max(each.resident for each in quarter) / MIB:.1f}",
             f"{statistics.mean(each.anonymous for each in quarter) / MIB:.1f}",
             f"{quarter[-1].transfers}",
+            f"{quarter[-1].moving}",
         ]
         for quarter in quarters
     ]
     measure.print_table(
         f"{FILES} downloads of {SIZE // GIB} GiB at once, {samples[-1].done / GIB:.1f} GiB came",
-        ["seconds", "resident MiB, mean", "largest", "of it anonymous, mean", "files under way"],
+        ["seconds", "resident MiB, mean", "largest", "of it anonymous, mean", "transfers", "begun"],
         rows,
     )
     bounds = Bounds()
-    bounds.at_least("files under way at once", max(each.transfers for each in samples), FILES)
+    bounds.at_least("transfers at once", max(each.transfers for each in samples), FILES)
     limit = measure.buffer_budget() + OVERHEAD
     largest = max(each.resident for each in samples)
     bounds.at_most("largest resident size", largest / MIB, limit / MIB, " MiB")
