@@ -20,7 +20,8 @@ namespace {
 
 /// How messages call an option: "--all" for "-a,--all".
 std::string label_of(std::string_view names) {
-    const auto begin = std::min(names.find("--"), names.find_first_not_of(" "));
+    const auto dashes = names.find("--");
+    const auto begin = dashes == std::string_view::npos ? 0 : dashes;
     return std::string{names.substr(begin, names.find(',', begin) - begin)};
 }
 

@@ -189,7 +189,7 @@ class TestWatch:
         wharf.daemon.on(JOBS + "Watch", lambda _: list(steps))
 
     def test_until_it_is_done(self, wharf):
-        done = shown(state="done", bytes_done=4_000_000, files_done=40, finished="2026-05-01T04:00:00Z")
+        done = shown(state="done", bytes_done=4_000_000, files_done=40)
         waiting = shown(state="waiting", reason="the Hub asked to wait 12 s", bytes_done=2_000_000)
         self.answers(wharf, shown(), shown(), waiting, done)
         ended = wharf.run("jobs", "watch", "12")
@@ -319,7 +319,8 @@ class TestDetach:
 
     def test_waits_until_the_daemon_has_said_it(self, wharf):
         pause = Pause()
-        self.answers(wharf, progress(state="waiting", reason="the Hub asked to wait"), pause, {"job": 12})
+        waiting = progress(state="waiting", reason="the Hub asked to wait")
+        self.answers(wharf, waiting, pause, {"job": 12})
         with wharf.start("download", REPO, "--detach", "--quiet") as process:
             assert pause.reached.wait(10)
             assert process.poll() is None
