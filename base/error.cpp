@@ -47,6 +47,16 @@ std::string_view name(ErrorKind kind) noexcept {
     return "internal";
 }
 
+std::optional<ErrorKind> error_kind_from(std::string_view name) noexcept {
+    for (int value = 0; value <= static_cast<int>(ErrorKind::internal); ++value) {
+        const auto kind = static_cast<ErrorKind>(value);
+        if (wharf::name(kind) == name) {
+            return kind;
+        }
+    }
+    return std::nullopt;
+}
+
 Error::Error(ErrorKind kind, std::string message, std::string hint)
     : kind_{kind}, message_{std::move(message)}, hint_{std::move(hint)} {}
 

@@ -35,6 +35,9 @@ enum class ErrorKind {
 /// The kind's name in lower case, as in logs ("repo_not_found").
 std::string_view name(ErrorKind kind) noexcept;
 
+/// The kind of that name; none if there is no such kind.
+std::optional<ErrorKind> error_kind_from(std::string_view name) noexcept;
+
 /// An error on its way to somebody who can act on it. `message` is one sentence without trailing
 /// stop saying what failed and to what; `hint` says what to do next and may be empty. Neither ever
 /// holds a token or a URL's query.

@@ -4,6 +4,7 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
+#include "daemon/access/sealer.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
@@ -122,6 +123,8 @@ struct App::Impl {
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
+    access::Sealer sealer;
+    jobs::JobStore job_store;
     jobs::Downloads downloads;
     service::DaemonCalls daemon_calls;
     service::Dispatcher dispatcher{service::wharf_service()};
@@ -165,11 +168,18 @@ App::Impl::Impl(Config c, Reload r)
                .store = store,
                .gate = gate},
               lookup_options(config)},
+      sealer{
+          access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
+      job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
       downloads{{.executor = context.get_executor(),
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
-                 .files_at_once = config.transfer.max_connections}},
+                 .room = nullptr,
+                 .files_at_once = config.transfer.max_connections},
+                job_store,
+                sealer,
+                {}},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
@@ -304,6 +314,7 @@ int App::run() {
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }
+    impl.downloads.table().start();
     impl.listen();
     systemd::notify_ready();
     log::info("app", "wharfd {} serves {} from {}", protocol::version(), impl.endpoint.to_log(),

@@ -1,8 +1,14 @@
 #include "daemon/jobs/downloads.hpp"
 
 #include "base/digest.hpp"
+#include "daemon/async/event.hpp"
+#include "daemon/async/task_group.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <exception>
 
 namespace wharf::jobs {
 
@@ -11,7 +17,33 @@ namespace {
 /// For more files than this, looking at each would keep the control thread from others.
 constexpr std::size_t most_warm_files = 8;
 
+/// How long somebody who will not wait for the download waits to hear whether it makes sense.
+constexpr std::chrono::seconds longest_planning{5};
+
+DownloadOrder order_for(const DownloadRequest& request, std::string commit) {
+    return {.uid = request.uid,
+            .repo = request.repo,
+            .revision = request.revision,
+            .commit = std::move(commit),
+            .ref_before = {},
+            .filter = request.filter,
+            .force = request.force,
+            .token = request.token};
+}
+
 } // namespace
+
+Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sealer& sealer,
+                     JobOptions options)
+    : context_{std::move(context)},
+      table_{{.executor = context_.executor,
+              .store = store,
+              .sealer = sealer,
+              .make_work =
+                  [this](JobRecord& record) {
+                      return std::make_unique<DownloadWork>(context_, record);
+                  },
+              .options = options}} {}
 
 std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     const auto& names = request.filter.files;
@@ -32,6 +64,7 @@ std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
         return std::nullopt;
     }
     plan.wanted = std::move(*wanted);
+    plan.count = plan.wanted.size();
     plan.snapshot = context_.store.snapshot_path(request.repo, request.revision);
     plan.finished = true;
     return plan;
@@ -44,6 +77,7 @@ Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfe
     plan.tree = co_await context_.lookups.tree(request.repo, plan.revision.commit, request.token,
                                                std::move(note));
     plan.wanted = select(*plan.tree, request.filter).value();
+    plan.count = plan.wanted.size();
     plan.snapshot = context_.store.snapshot_path(request.repo, plan.revision.commit);
     co_return plan;
 }
@@ -61,13 +95,70 @@ Awaitable<bool> Downloads::complete_from_cache(DownloadRequest request,
 }
 
 std::unique_ptr<Watch> Downloads::start(const DownloadRequest& request, const Plan& plan) {
-    return table_.ask(DownloadOrder{.uid = request.uid,
-                                    .repo = request.repo,
-                                    .revision = request.revision,
-                                    .commit = plan.revision.commit,
-                                    .filter = request.filter,
-                                    .force = request.force,
-                                    .token = request.token});
+    return table_.ask(order_for(request, plan.revision.commit), request.priority);
+}
+
+/// The outcome of a plan() that is not waited for without end.
+struct Downloads::Planning {
+    std::shared_ptr<Plan> plan;
+    std::exception_ptr failure;
+    async::Event ended;
+};
+
+Awaitable<> Downloads::make_plan(DownloadRequest request, std::shared_ptr<Planning> planning) {
+    try {
+        Plan plan = co_await this->plan(std::move(request), std::make_shared<transfer::WaitNote>());
+        planning->plan = std::make_shared<Plan>(std::move(plan));
+    } catch (const Error&) { // handed to whoever waits for the outcome
+        planning->failure = std::current_exception();
+    }
+    planning->ended.notify_all();
+}
+
+/// Null when the Hub cannot say in time what is meant.
+Awaitable<std::shared_ptr<Plan>> Downloads::plan_soon(DownloadRequest request) {
+    const auto planning = std::make_shared<Planning>();
+    async::TaskGroup asking{context_.executor};
+    asking.spawn("plan of a detached job", make_plan(std::move(request), planning));
+    std::exception_ptr failure;
+    try {
+        co_await planning->ended.wait_for(longest_planning);
+    } catch (...) { // rethrown when the asking is over
+        failure = std::current_exception();
+    }
+    asking.cancel();
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await asking.join();
+    co_await asio::this_coro::reset_cancellation_state();
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+    try {
+        if (planning->failure) {
+            std::rethrow_exception(planning->failure);
+        }
+    } catch (const Error& error) {
+        if (!heals_by_itself(error.kind())) {
+            throw;
+        }
+    }
+    co_return planning->plan;
+}
+
+Awaitable<Downloads::Detached> Downloads::detach(DownloadRequest request) {
+    const std::shared_ptr<Plan> plan = co_await plan_soon(request);
+    if (plan) {
+        const bool is_held = co_await complete_from_cache(request, plan);
+        if (is_held) {
+            co_await finish(request, plan);
+            co_return Detached{.job = {}, .held = plan};
+        }
+    }
+    // The last known commit is not what is wanted: the job asks again when the Hub can be asked.
+    const bool known = plan && !plan->revision.stale;
+    DownloadOrder order = order_for(request, known ? plan->revision.commit : std::string{});
+    JobInfo job = co_await table_.detach(std::move(order), request.priority);
+    co_return Detached{.job = std::move(job), .held = nullptr};
 }
 
 Awaitable<> Downloads::finish(DownloadRequest request, std::shared_ptr<const Plan> plan) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "daemon/jobs/download_work.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/transfer/lookups.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +20,7 @@ struct DownloadRequest {
     std::string revision = "main";
     Filter filter;
     bool force = false;
+    Priority priority = Priority::normal;
     hub::Token token;
 };
 
@@ -26,6 +29,7 @@ struct Plan {
     transfer::Resolved revision;
     hub::TreePtr tree;
     std::vector<hub::TreeEntry> wanted;
+    std::size_t count = 0; ///< of wanted files; stays when the list is dropped
     std::filesystem::path snapshot;
     bool finished = false; ///< everything is there and durable, and the ref is right
 };
@@ -33,7 +37,9 @@ struct Plan {
 /// Answers requests from what is held and starts jobs for the rest. Control thread.
 class Downloads {
   public:
-    explicit Downloads(JobContext context) : context_{context}, table_{std::move(context)} {}
+    /// Requires: everything referred to outlives this.
+    Downloads(DownloadContext context, JobStore& store, const access::Sealer& sealer,
+              JobOptions options);
 
     /// The plan of a request for a few files of a known commit that were in place when they were
     /// last asked for and still are: finished, without waiting for anything. None: plan() it.
@@ -48,6 +54,17 @@ class Downloads {
     /// Starts or joins the job that brings what is missing.
     std::unique_ptr<Watch> start(const DownloadRequest& request, const Plan& plan);
 
+    /// What became of a request whose asker does not wait: a job that survives everything, or, when
+    /// all is held already, a finished plan.
+    struct Detached {
+        JobInfo job;
+        std::shared_ptr<Plan> held; ///< null: see the job
+    };
+
+    /// Throws what is wrong with the request, if the Hub says so within a few seconds; else the job
+    /// finds out. Throws when the job cannot be written down.
+    Awaitable<Detached> detach(DownloadRequest request);
+
     /// Makes a complete snapshot durable and points the revision's ref at it.
     Awaitable<> finish(DownloadRequest request, std::shared_ptr<const Plan> plan);
 
@@ -57,7 +74,11 @@ class Downloads {
     JobTable& table() noexcept { return table_; }
 
   private:
-    JobContext context_;
+    struct Planning;
+    Awaitable<> make_plan(DownloadRequest request, std::shared_ptr<Planning> planning);
+    Awaitable<std::shared_ptr<Plan>> plan_soon(DownloadRequest request);
+
+    DownloadContext context_;
     JobTable table_;
 };
 

@@ -1,147 +1,138 @@
 #include "daemon/jobs/job.hpp"
 
 #include "base/log.hpp"
-#include "base/scope_exit.hpp"
 #include "base/units.hpp"
 
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
-
-#include <algorithm>
 
 namespace wharf::jobs {
 
 namespace {
 
-constexpr std::size_t most_files_shown = 8;
-
-bool is_cancellation(const std::exception_ptr& failure) noexcept {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& error) {
-        return error.code() == asio::error::operation_aborted;
-    } catch (...) { // any other kind is a failure
-        return false;
-    }
-}
+constexpr const char* not_its_turn = "other jobs are before it";
 
 } // namespace
 
-std::string_view name(JobState state) noexcept {
-    switch (state) {
-    case JobState::queued:
-        return "queued";
-    case JobState::running:
-        return "running";
-    case JobState::waiting:
-        return "waiting";
-    case JobState::paused:
-        return "paused";
-    case JobState::done:
-        return "done";
-    case JobState::failed:
-        return "failed";
-    case JobState::cancelled:
-        return "cancelled";
-    }
-    return "failed";
+JobInfo describe(const JobRecord& record) {
+    return {.id = record.id,
+            .uid = record.order.uid,
+            .repo = record.order.repo,
+            .revision = record.order.revision,
+            .commit = record.order.commit,
+            .priority = record.priority,
+            .detached = record.detached,
+            .state = record.state,
+            .reason = record.reason,
+            .waiting_until = record.waiting_until,
+            .created = record.created,
+            .finished = record.finished,
+            .watchers = 0,
+            .counts = record.counts,
+            .bytes_per_second = 0,
+            .in_air = {},
+            .failure = record.failure};
 }
 
-std::uint64_t Speedometer::sample(std::uint64_t bytes_done, Clock::time_point now) {
-    constexpr std::chrono::seconds window{3};
-    samples_.emplace_back(now, bytes_done);
-    // Keep one sample older than the window, so that the whole window is measured.
-    while (samples_.size() > 2 && now - samples_[1].first > window) {
-        samples_.erase(samples_.begin());
-    }
-    const auto& [then, before] = samples_.front();
-    const double seconds = std::chrono::duration<double>(now - then).count();
-    if (seconds < 0.05 || bytes_done < before) {
-        return 0;
-    }
-    return static_cast<std::uint64_t>(static_cast<double>(bytes_done - before) / seconds);
-}
-
-bool DownloadOrder::same_work(const DownloadOrder& other) const noexcept {
-    return uid == other.uid && repo == other.repo && commit == other.commit &&
-           filter == other.filter && force == other.force && token == other.token;
-}
-
-Job::Job(JobContext context, std::uint64_t id, DownloadOrder order)
-    : context_{std::move(context)}, id_{id}, order_{std::move(order)} {}
-
-JobState Job::state() const noexcept {
-    if (state_ != JobState::running) {
-        return state_;
-    }
-    const bool held_up = !in_air_.empty() && std::ranges::all_of(in_air_, [](const auto* file) {
-        return !file->ticket->reason().empty();
-    });
-    return note_->reason.empty() && !held_up ? JobState::running : JobState::waiting;
-}
-
-bool Job::is_over() const noexcept {
-    return state_ == JobState::done || state_ == JobState::failed || state_ == JobState::cancelled;
-}
-
-std::optional<Error> Job::failure() const {
-    if (!failure_) {
-        return std::nullopt;
-    }
-    try {
-        std::rethrow_exception(failure_);
-    } catch (const Error& error) {
-        return error;
-    } catch (const std::exception& error) {
-        log::error("jobs", "job {}: {}", id_, error.what());
-        return Error{ErrorKind::internal, "an internal error; the daemon's log says more"};
-    }
-}
+Job::Job(const JobContext& context, JobRecord record)
+    : context_{context}, record_{std::move(record)},
+      claimant_{.uid = record_.order.uid, .priority = record_.priority}, patience_{record_.id} {}
 
 void Job::start() {
-    if (is_over() || (state_ == JobState::running && !stopping_)) {
+    if (is_over(record_.state) || record_.held) {
         return;
     }
-    if (stopping_) {
+    if (!active_) {
+        begin();
+    } else if (stopping_) {
         start_again_ = true; // its task is still winding up
-        return;
+        enter(JobState::queued, not_its_turn);
+    } else {
+        woken_ = true;
+        wake_.notify_all();
     }
-    state_ = JobState::running;
-    task_ = std::make_unique<async::TaskGroup>(context_.executor);
-    task_->spawn(fmt::format("job {}", id_), run());
 }
 
-void Job::pause() {
+void Job::begin() {
+    active_ = true;
+    enter(JobState::queued, not_its_turn);
+    task_ = std::make_unique<async::TaskGroup>(context_.executor);
+    task_->spawn(fmt::format("job {}", record_.id), run());
+}
+
+void Job::stop_task() {
     start_again_ = false;
-    if (state_ == JobState::running && !stopping_) {
+    if (active_ && !stopping_) {
         stopping_ = true;
         task_->cancel();
     }
+}
+
+void Job::leave() {
+    if (!record_.detached && !record_.held && !halted_ && !is_over(record_.state)) {
+        stop_task();
+        enter(JobState::paused, "nobody waits for it");
+    }
+}
+
+void Job::hold(std::string reason) {
+    if (!is_over(record_.state)) {
+        record_.held = true;
+        stop_task();
+        enter(JobState::paused, std::move(reason));
+    }
+}
+
+void Job::resume() {
+    if (!is_over(record_.state)) {
+        record_.held = false;
+        record_.detached = true;
+        start();
+    }
+}
+
+void Job::set_priority(Priority priority) {
+    record_.priority = priority;
+    claimant_.priority = priority;
+    if (work_) {
+        work_->priority_changed();
+    }
+    context_.turns.reconsider();
+    tell();
 }
 
 void Job::cancel() {
-    if (is_over()) {
-        return;
-    }
-    const bool running = state_ == JobState::running;
-    start_again_ = false;
-    finish(JobState::cancelled, std::make_exception_ptr(Error{
-                                    ErrorKind::cancelled, fmt::format("job {} was cancelled", id_),
-                                    "what was fetched is kept; ask again to go on"}));
-    if (running && !stopping_) {
-        stopping_ = true;
-        task_->cancel();
+    if (!is_over(record_.state)) {
+        stop_task();
+        finish(JobState::cancelled,
+               Error{ErrorKind::cancelled, fmt::format("job {} was cancelled", record_.id),
+                     "what was fetched is kept; ask again to go on"});
     }
 }
 
+void Job::halt() {
+    halted_ = true;
+    stop_task();
+}
+
+void Job::set_token(hub::Token token, std::string sealed) {
+    record_.order.token = std::move(token);
+    record_.sealed_token = std::move(sealed);
+}
+
 Awaitable<> Job::ended() {
-    while (!is_over()) {
+    while (!is_over(record_.state)) {
         co_await changed_.wait();
     }
-    if (failure_) {
-        std::rethrow_exception(failure_);
+    if (record_.failure) {
+        throw *record_.failure;
+    }
+}
+
+Awaitable<> Job::settled_within(std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    bool in_time = true;
+    while (in_time && !is_over(record_.state) && record_.state != JobState::paused) {
+        in_time = co_await changed_.wait_for(end - std::chrono::steady_clock::now());
     }
 }
 
@@ -151,180 +142,155 @@ Awaitable<> Job::stopped() {
     }
 }
 
+/// The job's task. Whoever stopped it has said already what the job is now.
 Awaitable<> Job::run() {
     std::exception_ptr failure;
     try {
-        co_await bring();
+        co_await live();
     } catch (...) { // sorted out below
         failure = std::current_exception();
     }
-    const bool was_stopped = stopping_ && failure && is_cancellation(failure);
-    stopping_ = false;
-    if (is_over()) { // cancelled meanwhile
-        co_return;
-    }
-    if (!was_stopped) {
-        finish(failure ? JobState::failed : JobState::done, failure);
-        co_return;
-    }
-    state_ = JobState::paused;
-    log::info("jobs", "job {} paused", id_);
-    changed_.notify_all();
-    if (start_again_) {
+    active_ = false;
+    const bool was_stopped = std::exchange(stopping_, false);
+    if (is_over(record_.state)) {
+        work_.reset();
+    } else if (halted_) {
+        log::debug("jobs", "job {} goes on after a restart", record_.id);
+    } else if (was_stopped && start_again_) {
         start_again_ = false;
-        start();
+        begin();
+    } else if (!was_stopped && failure) {
+        log::error("jobs", "job {} ended without a reason", record_.id);
+        finish(JobState::failed,
+               Error{ErrorKind::internal, "an internal error; the daemon's log says more"});
+        std::rethrow_exception(failure); // the log's line comes from the task's group
     }
 }
 
-void Job::finish(JobState state, std::exception_ptr failure) {
-    state_ = state;
-    failure_ = std::move(failure);
-    finished_ = std::chrono::system_clock::now();
-    order_.token = hub::Token{}; // needed no more
-    missing_.clear();
-    const auto error = this->failure();
-    log::info("jobs", "job {} {}: {} {}, {} files, {}{}{}", id_, name(state),
-              hub::name(order_.repo.type), order_.repo.name, counted_.files_total,
-              format_size(counted_.bytes_total), error ? ": " : "",
-              error ? error->message() : std::string{});
+Awaitable<> Job::live() {
+    std::optional<Error> failed = co_await attempt();
+    while (failed && is_worth_waiting(*failed)) {
+        co_await wait_after(*failed);
+        enter(JobState::queued, not_its_turn);
+        failed = co_await attempt();
+    }
+    if (is_over(record_.state) || (failed && stopping_)) {
+        co_return; // the error may well come from the stopping
+    }
+    if (failed && record_.detached && heals_by_itself(failed->kind())) {
+        failed = failed->with_context(
+            fmt::format("given up after {} days",
+                        std::chrono::floor<std::chrono::days>(longest_trouble).count()));
+    }
+    finish(failed ? JobState::failed : JobState::done, std::move(failed));
+}
+
+Awaitable<std::optional<Error>> Job::attempt() {
+    const Turns::Turn turn = co_await context_.turns.take(claimant_);
+    if (!work_) {
+        work_ = context_.make_work(record_);
+    }
+    enter(JobState::running);
+    try {
+        co_await work_->run([this] { tell(); });
+    } catch (const Error& error) {
+        co_return error;
+    }
+    co_return std::nullopt;
+}
+
+/// Whether a detached job is to try again, and since when it has met nothing but errors.
+bool Job::is_worth_waiting(const Error& error) {
+    if (!record_.detached || !heals_by_itself(error.kind()) || stopping_) {
+        return false;
+    }
+    if (work_->gained() > gained_) {
+        gained_ = work_->gained();
+        record_.troubled_since.reset();
+        patience_.progress();
+    }
+    const auto now = WallClock::now();
+    if (!record_.troubled_since) {
+        record_.troubled_since = now;
+    }
+    return now - *record_.troubled_since < longest_trouble;
+}
+
+Awaitable<> Job::wait_after(Error error) {
+    log::warning("jobs", "job {} waits: {}", record_.id, error.message());
+    woken_ = false;
+    bool worth_a_try = false;
+    while (!worth_a_try) {
+        const auto delay = patience_.next(error);
+        record_.waiting_until = WallClock::now() + delay;
+        enter(JobState::waiting, error.message());
+        co_await wake_.wait_for(delay);
+        worth_a_try = woken_ || error.kind() != ErrorKind::no_space || !is_worth_waiting(error);
+        if (!worth_a_try) {
+            worth_a_try = co_await work_->has_room();
+        }
+    }
+}
+
+void Job::enter(JobState state, std::string reason) {
+    record_.state = state;
+    record_.reason = std::move(reason);
+    if (state != JobState::waiting) {
+        record_.waiting_until.reset();
+    }
+    tell();
+}
+
+void Job::finish(JobState state, std::optional<Error> failure) {
+    record_.counts = progress().counts;
+    record_.failure = std::move(failure);
+    record_.finished = WallClock::now();
+    record_.order.token = {}; // needed no more
+    if (state != JobState::failed) {
+        record_.sealed_token.clear(); // Retry may still need that of a failed job
+    }
+    enter(state);
+    const auto& order = record_.order;
+    log::info("jobs", "job {} {}: {} {}, {} files, {}{}{}", record_.id, name(state),
+              hub::name(order.repo.type), order.repo.name, record_.counts.files_total,
+              format_size(record_.counts.bytes_total), record_.failure ? ": " : "",
+              record_.failure ? record_.failure->message() : std::string{});
+}
+
+void Job::tell() {
+    if (!is_over(record_.state)) {
+        record_.counts = progress().counts;
+    }
+    context_.changed(*this);
     changed_.notify_all();
 }
 
-Awaitable<> Job::bring() {
-    const hub::TreePtr tree =
-        co_await context_.lookups.tree(order_.repo, order_.commit, order_.token, note_);
-    store::Entries wanted = select(*tree, order_.filter).value();
-    if (order_.force) {
-        missing_ = wanted;
-        count_held(wanted, missing_);
-    } else {
-        store::BroughtIn left =
-            co_await context_.store.bring_in(order_.repo, order_.commit, wanted);
-        missing_ = std::move(left.missing);
-        auto lacking = missing_;
-        lacking.insert(lacking.end(), left.unverified.begin(), left.unverified.end());
-        count_held(wanted, lacking);
-        co_await check_unverified(std::move(left.unverified));
+/// Before the work has counted, and after it is over, the record knows best.
+Progress Job::progress() const {
+    Progress now = work_ && !is_over(record_.state) ? work_->progress() : Progress{};
+    if (now.counts.files_total == 0) {
+        now.counts = record_.counts;
     }
-    std::ranges::reverse(missing_); // taken from the back, so in the order asked
-    co_await fetch_missing();
-}
-
-/// Blobs that another program put there become ours when their bytes are right.
-Awaitable<> Job::check_unverified(store::Entries unverified) {
-    for (auto& entry : unverified) {
-        note_->reason = fmt::format("checking {}, which another program put there", entry.path);
-        const ScopeExit quiet{[this] { note_->reason.clear(); }};
-        const bool right = co_await context_.store.verify(order_.repo, entry);
-        if (right) {
-            store::Entries one{entry};
-            const store::BroughtIn left =
-                co_await context_.store.bring_in(order_.repo, order_.commit, std::move(one));
-            if (left.missing.empty() && left.unverified.empty()) {
-                ++counted_.files_done;
-                counted_.bytes_done += entry.size;
-                continue;
-            }
-        }
-        missing_.push_back(std::move(entry));
-    }
-}
-
-void Job::count_held(const store::Entries& wanted, const store::Entries& missing) {
-    const auto bytes = [](const store::Entries& entries) {
-        std::uint64_t sum = 0;
-        for (const auto& entry : entries) {
-            sum += entry.size;
-        }
-        return sum;
-    };
-    counted_.files_total = wanted.size();
-    counted_.bytes_total = bytes(wanted);
-    counted_.files_done = wanted.size() - missing.size();
-    counted_.bytes_done = counted_.bytes_total - bytes(missing);
-}
-
-Awaitable<> Job::fetch_missing() {
-    if (missing_.empty()) {
-        co_return;
-    }
-    trouble_ = nullptr;
-    async::TaskGroup fetchers{context_.executor};
-    fetchers_ = std::min(context_.files_at_once, missing_.size());
-    for (std::size_t i = fetchers_; i > 0; --i) {
-        fetchers.spawn(fmt::format("files of job {}", id_), fetch_some());
-    }
-    std::exception_ptr failure;
-    try {
-        while (fetchers_ > 0 && !trouble_) {
-            co_await changed_.wait();
-        }
-    } catch (...) { // a pause; rethrown when the fetchers, who use this job, are gone
-        failure = std::current_exception();
-    }
-    fetchers.cancel();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await fetchers.join();
-    if (failure || trouble_) {
-        std::rethrow_exception(failure ? failure : trouble_);
-    }
-}
-
-/// Takes files and brings them until none is left or one cannot be had.
-Awaitable<> Job::fetch_some() {
-    const ScopeExit tell{[this] {
-        --fetchers_;
-        changed_.notify_all();
-    }};
-    try {
-        while (!missing_.empty() && !trouble_) {
-            hub::TreeEntry entry = std::move(missing_.back());
-            missing_.pop_back();
-            co_await fetch(std::move(entry));
-        }
-    } catch (...) { // rethrown by fetch_missing(): a file that did not come must not be forgotten
-        if (!trouble_) {
-            trouble_ = std::current_exception();
-        }
-    }
-}
-
-Awaitable<> Job::fetch(hub::TreeEntry entry) {
-    hub::FileSource source{order_.repo, order_.commit, entry.path, order_.token};
-    const auto ticket = context_.flights.join(std::move(source), entry, order_.force);
-    InAir mark{.path = entry.path, .size = entry.size, .ticket = ticket.get()};
-    in_air_.push_back(&mark);
-    {
-        const ScopeExit landed{[this, &mark] { std::erase(in_air_, &mark); }};
-        co_await ticket->landed();
-    }
-    store::Entries one{entry};
-    const store::BroughtIn left =
-        co_await context_.store.bring_in(order_.repo, order_.commit, std::move(one));
-    if (!left.missing.empty() || !left.unverified.empty()) {
-        throw Error{ErrorKind::storage,
-                    fmt::format("{} vanished from the cache right after it arrived", entry.path),
-                    "another program cleans up the cache at this moment; try again"};
-    }
-    ++counted_.files_done;
-    counted_.bytes_done += entry.size;
-}
-
-Progress Job::progress() {
-    Progress now = counted_;
-    now.reason = note_->reason;
-    for (const auto* file : in_air_) {
-        const auto done = std::min(file->ticket->done(), file->size);
-        now.bytes_done += done;
-        if (now.in_air.size() < most_files_shown) {
-            now.in_air.push_back({file->path, done, file->size});
-        }
-    }
-    if (now.reason.empty() && state() == JobState::waiting) {
-        now.reason = in_air_.front()->ticket->reason();
-    }
-    now.bytes_per_second = is_over() ? 0 : speedometer_.sample(now.bytes_done);
     return now;
+}
+
+JobState Job::state() const {
+    const bool runs = record_.state == JobState::running && work_;
+    return runs && work_->is_held_up() ? JobState::waiting : record_.state;
+}
+
+JobInfo Job::info() {
+    JobInfo info = describe(record_);
+    Progress now = progress();
+    info.state = state();
+    if (record_.state == JobState::running) {
+        info.reason = std::move(now.reason);
+        info.bytes_per_second = speedometer_.sample(now.counts.bytes_done);
+        info.in_air = std::move(now.in_air);
+    }
+    info.watchers = watchers;
+    info.counts = now.counts;
+    return info;
 }
 
 } // namespace wharf::jobs

@@ -2,146 +2,133 @@
 
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
-#include "daemon/hub/types.hpp"
-#include "daemon/jobs/patterns.hpp"
-#include "daemon/transfer/flights.hpp"
-#include "daemon/transfer/lookups.hpp"
+#include "daemon/jobs/patience.hpp"
+#include "daemon/jobs/speedometer.hpp"
+#include "daemon/jobs/turns.hpp"
+#include "daemon/jobs/work.hpp"
 
-#include <chrono>
-#include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace wharf::jobs {
 
-enum class JobState { queued, running, waiting, paused, done, failed, cancelled };
+class Job;
 
-/// As on the wire: "queued", "running", …
-std::string_view name(JobState state) noexcept;
-
-/// What a job is to bring, once it is known which commit is meant.
-struct DownloadOrder {
-    uid_t uid = 0;
-    hub::RepoId repo;
-    std::string revision; ///< as asked, for people
-    std::string commit;
-    Filter filter;
-    bool force = false;
-    hub::Token token;
-
-    /// Whether two orders mean the same work; the revision may have other names.
-    bool same_work(const DownloadOrder& other) const noexcept;
-};
-
-struct FileProgress {
-    std::string path;
-    std::uint64_t done = 0;
-    std::uint64_t total = 0;
-};
-
-/// How far a job is.
-struct Progress {
-    std::string reason; ///< why it waits; empty when it does not
-    std::uint64_t files_done = 0;
-    std::uint64_t files_total = 0;
-    std::uint64_t bytes_done = 0;
-    std::uint64_t bytes_total = 0;
-    std::uint64_t bytes_per_second = 0;
-    std::vector<FileProgress> in_air; ///< some of the files being fetched
-};
-
-/// Bytes a second over the last few seconds, from samples of a counter.
-class Speedometer {
-  public:
-    using Clock = std::chrono::steady_clock;
-
-    std::uint64_t sample(std::uint64_t bytes_done, Clock::time_point now = Clock::now());
-
-  private:
-    std::vector<std::pair<Clock::time_point, std::uint64_t>> samples_;
-};
-
-/// What a job needs from the rest of the daemon.
+/// What all jobs share.
 struct JobContext {
     Executor executor; ///< the control thread's
-    store::Store& store;
-    transfer::Flights& flights;
-    transfer::Lookups& lookups;
-    std::size_t files_at_once = 32;
+    Turns& turns;
+    MakeWork make_work;
+    std::function<void(const Job&)> changed; ///< its record is to be written down
 };
 
-/// One download somebody asked for. All who ask for the same share it. It runs as long as somebody
-/// watches; pausing it gives up its places in the flights. Control thread.
+/// A job as people are told about it, running or past. Times and counts as in JobRecord.
+struct JobInfo {
+    std::uint64_t id = 0;
+    uid_t uid = 0;
+    hub::RepoId repo;
+    std::string revision;
+    std::string commit;
+    Priority priority = Priority::normal;
+    bool detached = false;
+    JobState state = JobState::queued;
+    std::string reason;
+    std::optional<WallClock::time_point> waiting_until;
+    WallClock::time_point created;
+    std::optional<WallClock::time_point> finished;
+    std::size_t watchers = 0;
+    Counts counts;
+    std::uint64_t bytes_per_second = 0;
+    std::vector<FileProgress> in_air;
+    std::optional<Error> failure;
+};
+
+/// What a record says about a job that nobody works at.
+JobInfo describe(const JobRecord& record);
+
+/// The life of one job. It is queued until it is its turn, and runs as long as somebody waits for
+/// it or it is detached. An error ends it; but a detached job waits for better times after an error
+/// that heals by itself. All calls return at once and show their effect at once; its task, which
+/// may still have to wind up, follows. Control thread.
 class Job {
   public:
-    Job(JobContext context, std::uint64_t id, DownloadOrder order);
+    /// Requires: `context` outlives it, and its task has ended when it is destroyed.
+    Job(const JobContext& context, JobRecord record);
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
 
-    /// Starts, or goes on after a pause. No effect while it runs or after it has ended.
+    /// Queues it; a waiting job tries again at once. No effect on one that runs, is held or over.
     void start();
-    void pause();
 
-    /// Ends it for everybody.
+    /// Nobody waits for it any more: pauses it unless it is detached.
+    void leave();
+
+    /// Pauses it until resume(); `reason` is told to those who wait.
+    void hold(std::string reason);
+    void resume();
+
+    /// Whether it goes on with nobody waiting for it. The caller makes that durable.
+    void set_detached(bool detached) { record_.detached = detached; }
+    void set_priority(Priority priority);
     void cancel();
+    void fail(Error error) { finish(JobState::failed, std::move(error)); } ///< before it starts
 
-    /// Waits until it has ended; throws what made it fail. A cancelled job throws cancelled.
+    /// Ends its work and leaves the record as it is: the daemon stops, and goes on later.
+    void halt();
+
+    /// The token of whoever asked last, and its sealed form for the record.
+    void set_token(hub::Token token, std::string sealed);
+
+    /// Waits until it is over; throws what made it fail. A cancelled job throws cancelled.
     Awaitable<> ended();
 
-    /// Waits until its task has stopped, for shutting down.
+    /// Returns when it is over or paused, or after `limit`.
+    Awaitable<> settled_within(std::chrono::milliseconds limit);
+
+    /// Waits until its task has ended.
     Awaitable<> stopped();
     bool is_idle() const noexcept { return !task_ || task_->size() == 0; }
 
-    std::uint64_t id() const noexcept { return id_; }
-    const DownloadOrder& order() const noexcept { return order_; }
-    JobState state() const noexcept;
-    bool is_over() const noexcept;
-    Progress progress();
-    std::optional<Error> failure() const;
-    std::chrono::system_clock::time_point created() const noexcept { return created_; }
-    std::optional<std::chrono::system_clock::time_point> finished() const noexcept {
-        return finished_;
-    }
+    const JobRecord& record() const noexcept { return record_; }
 
-    /// Who waits for it now; see JobTable::Watch.
+    /// As the record says; but a running job all of whose work is held up is waiting.
+    JobState state() const;
+    JobInfo info();
+
+    /// Who waits for it now; see Watch.
     std::size_t watchers = 0;
 
   private:
-    struct InAir {
-        std::string path;
-        std::uint64_t size;
-        const transfer::Ticket* ticket = nullptr;
-    };
-
+    void begin();
+    void stop_task();
     Awaitable<> run();
-    Awaitable<> bring();
-    Awaitable<> check_unverified(store::Entries unverified);
-    Awaitable<> fetch_missing();
-    Awaitable<> fetch_some();
-    Awaitable<> fetch(hub::TreeEntry entry);
-    void count_held(const store::Entries& wanted, const store::Entries& missing);
-    void finish(JobState state, std::exception_ptr failure);
+    Awaitable<> live();
+    Awaitable<std::optional<Error>> attempt();
+    bool is_worth_waiting(const Error& error);
+    Awaitable<> wait_after(Error error);
+    void enter(JobState state, std::string reason = {});
+    void finish(JobState state, std::optional<Error> failure);
+    void tell();
+    Progress progress() const;
 
-    JobContext context_;
-    std::uint64_t id_;
-    DownloadOrder order_;
-    JobState state_ = JobState::queued;
+    const JobContext& context_;
+    JobRecord record_;
+    transfer::Claimant claimant_;
+    std::unique_ptr<Work> work_; ///< from the first attempt until it is over
     std::unique_ptr<async::TaskGroup> task_;
-    bool stopping_ = false;
-    bool start_again_ = false;
-    std::exception_ptr failure_;
+    bool active_ = false;      ///< run() has not ended
+    bool stopping_ = false;    ///< and was asked to
+    bool start_again_ = false; ///< and shall begin anew then
+    bool halted_ = false;
     async::Event changed_;
-    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
-    std::chrono::system_clock::time_point created_ = std::chrono::system_clock::now();
-    std::optional<std::chrono::system_clock::time_point> finished_;
-
-    store::Entries missing_; ///< still to be fetched; taken from the back
-    std::vector<const InAir*> in_air_;
-    std::size_t fetchers_ = 0; ///< running fetch_some()
-    std::exception_ptr trouble_;
-    Progress counted_;
+    async::Event wake_;
+    bool woken_ = false;
+    Patience patience_;
+    std::uint64_t gained_ = 0; ///< at the last error
     Speedometer speedometer_;
 };
 

@@ -1,5 +1,7 @@
 #include "daemon/jobs/job_table.hpp"
 
+#include "base/log.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,12 +12,51 @@ namespace wharf::jobs {
 
 namespace {
 
-/// How many jobs are remembered; the oldest that are over or paused go first.
-constexpr std::size_t most_jobs = 1000;
+/// So that nobody's script can fill memory and disk with jobs.
+constexpr std::size_t most_jobs_of_account = 10'000;
 
-/// Root and the account that runs the daemon see and end everybody's jobs.
-bool may_see(uid_t uid, const Job& job) noexcept {
-    return uid == job.order().uid || uid == 0 || uid == ::geteuid();
+constexpr std::chrono::hours trim_period{1};
+
+/// Root and the account that runs the daemon see and change everybody's jobs.
+bool sees_all(uid_t uid) noexcept {
+    return uid == 0 || uid == ::geteuid();
+}
+
+bool may_see(uid_t uid, const JobRecord& record) noexcept {
+    return uid == record.order.uid || sees_all(uid);
+}
+
+Error no_such_job(std::uint64_t id) {
+    return Error{ErrorKind::job_not_found, fmt::format("there is no job {}", id),
+                 "'wharf jobs ls --all' lists your jobs"};
+}
+
+Error wrong_state(const JobRecord& record) {
+    const bool over = is_over(record.state);
+    return Error{ErrorKind::invalid_request,
+                 fmt::format("job {} is {}", record.id, name(record.state)),
+                 !over ? "only a job that failed or was cancelled can be retried"
+                 : record.state == JobState::done
+                     ? "nothing is left to do; ask again to look for newer files"
+                     : fmt::format("'wharf jobs retry {}' does it once more", record.id)};
+}
+
+/// The same job, as if it had just been asked for by somebody who does not wait.
+JobRecord once_more(JobRecord record) {
+    record.detached = true;
+    record.held = false;
+    record.state = JobState::queued;
+    record.reason.clear();
+    record.failure.reset();
+    record.finished.reset();
+    record.waiting_until.reset();
+    record.troubled_since.reset();
+    return record;
+}
+
+/// What a sealed token belongs to: it opens for this job of this account only.
+std::string seal_purpose(const JobRecord& record) {
+    return fmt::format("{} {}", record.id, record.order.uid);
 }
 
 } // namespace
@@ -26,72 +67,331 @@ Watch::Watch(std::shared_ptr<Job> job) : job_{std::move(job)} {
 
 Watch::~Watch() {
     if (--job_->watchers == 0) {
-        job_->pause();
+        job_->leave();
     }
 }
 
-std::unique_ptr<Watch> JobTable::ask(DownloadOrder order) {
-    const auto same = std::ranges::find_if(
-        jobs_, [&](const auto& job) { return !job->is_over() && job->order().same_work(order); });
-    std::shared_ptr<Job> job;
-    if (same != jobs_.end()) {
-        job = *same;
-    } else {
-        job = std::make_shared<Job>(context_, ++last_id_, std::move(order));
-        jobs_.push_back(job);
-        trim();
+JobTable::JobTable(TableContext context)
+    : context_{std::move(context)}, turns_{context_.options.max_running},
+      job_context_{.executor = context_.executor,
+                   .turns = turns_,
+                   .make_work = context_.make_work,
+                   .changed = [this](const Job& job) { context_.store.update(job.record()); }},
+      house_{context_.executor} {}
+
+JobTable::~JobTable() = default;
+
+void JobTable::start() {
+    for (auto& record : context_.store.unfinished()) {
+        take_up(std::move(record));
     }
-    auto watch = std::make_unique<Watch>(job);
-    job->start();
+    if (!jobs_.empty()) {
+        log::info("jobs", "took up {} jobs", jobs_.size());
+    }
+    house_.spawn("history of jobs", keep_history_short());
+}
+
+/// Those that were waited for have lost who waited; those that were not go on.
+void JobTable::take_up(JobRecord record) {
+    const bool goes_on = record.detached && !record.held;
+    if (!goes_on && !record.held) {
+        record.state = JobState::paused;
+        record.reason = "the daemon was restarted meanwhile, and nobody waits for it";
+    }
+    auto token = token_of(record);
+    if (token) {
+        record.order.token = *std::move(token);
+    }
+    const auto job = add(std::move(record));
+    if (!token) {
+        job->fail(token.error());
+    } else if (goes_on) {
+        job->start();
+    }
+}
+
+Result<hub::Token> JobTable::token_of(const JobRecord& record) const {
+    if (record.sealed_token.empty()) {
+        return hub::Token{};
+    }
+    auto opened = context_.sealer.open(record.sealed_token, seal_purpose(record));
+    if (!opened) {
+        return Error{opened.error().kind(), opened.error().message(),
+                     "the key of this machine has changed: ask for the files again"};
+    }
+    return hub::Token{*std::move(opened)};
+}
+
+std::unique_ptr<Watch> JobTable::ask(DownloadOrder order, Priority priority) {
+    auto watch = std::make_unique<Watch>(join_or_add(std::move(order), priority));
+    watch->job().start();
     return watch;
 }
 
-std::shared_ptr<Job> JobTable::find(std::uint64_t id, uid_t uid) const {
-    const auto job =
-        std::ranges::find_if(jobs_, [id](const auto& each) { return each->id() == id; });
-    if (job == jobs_.end() || !may_see(uid, **job)) {
-        throw Error{ErrorKind::job_not_found, fmt::format("there is no job {}", id),
-                    "'wharf jobs ls --all' lists your jobs"};
+Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
+    const auto job = join_or_add(std::move(order), priority);
+    const bool was_detached = job->record().detached;
+    job->set_detached(true);
+    job->start();
+    std::exception_ptr failure;
+    try {
+        co_await make_durable(job);
+    } catch (const Error&) { // told below, when the job is as if it had not been asked for
+        failure = std::current_exception();
     }
-    return *job;
+    if (failure) {
+        job->set_detached(was_detached);
+        if (!was_detached && job->watchers == 0) {
+            job->cancel();
+        }
+        std::rethrow_exception(failure);
+    }
+    co_return job->info();
 }
 
-std::vector<std::shared_ptr<Job>> JobTable::list(uid_t uid, bool all) const {
-    std::vector<std::shared_ptr<Job>> visible;
-    for (const auto& job : jobs_ | std::views::reverse) {
-        if (may_see(uid, *job) && (all || !job->is_over())) {
-            visible.push_back(job);
+std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priority) {
+    sweep();
+    for (const auto& [id, job] : jobs_) {
+        const auto& record = job->record();
+        if (is_over(record.state) || !record.order.same_work(order)) {
+            continue;
+        }
+        // Nobody's work is done with a token that he did not ask with; but a job at which nobody
+        // works may go on with the one that its account has now.
+        if (record.order.token != order.token && !job->is_idle()) {
+            continue;
+        }
+        take_token(*job, std::move(order.token));
+        if (priority < record.priority) {
+            job->set_priority(priority);
+        }
+        return job;
+    }
+    require_few_jobs(order.uid);
+    JobRecord record;
+    record.id = context_.store.next_id();
+    record.order = std::move(order);
+    record.priority = priority;
+    context_.store.add(record);
+    return add(std::move(record));
+}
+
+std::shared_ptr<Job> JobTable::add(JobRecord record) {
+    const auto id = record.id;
+    auto job = std::make_shared<Job>(job_context_, std::move(record));
+    jobs_.insert_or_assign(id, job);
+    return job;
+}
+
+void JobTable::require_few_jobs(uid_t uid) const {
+    const auto count = std::ranges::count_if(
+        jobs_, [uid](const auto& entry) { return entry.second->record().order.uid == uid; });
+    if (static_cast<std::size_t>(count) >= most_jobs_of_account) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("this account has {} jobs that are not over", count),
+                    "wait until some are done, or cancel some"};
+    }
+}
+
+/// Those that are over, whoever still waits for their end: he keeps his own.
+void JobTable::sweep() {
+    std::erase_if(jobs_, [](const auto& entry) {
+        return is_over(entry.second->record().state) && entry.second->is_idle();
+    });
+}
+
+void JobTable::take_token(Job& job, hub::Token token) {
+    const bool same = token == job.record().order.token;
+    const bool needs_sealing = job.record().detached && !token.empty();
+    if (same && (!needs_sealing || !job.record().sealed_token.empty())) {
+        return;
+    }
+    std::string sealed;
+    if (needs_sealing) {
+        sealed = context_.sealer.seal(token.reveal(), seal_purpose(job.record()));
+    }
+    job.set_token(std::move(token), std::move(sealed));
+}
+
+Awaitable<> JobTable::make_durable(std::shared_ptr<Job> job) {
+    take_token(*job, job->record().order.token);
+    co_await context_.store.make_durable(job->record());
+}
+
+std::shared_ptr<Job> JobTable::find_live(std::uint64_t id, uid_t uid) {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) {
+        return nullptr;
+    }
+    if (!may_see(uid, found->second->record())) {
+        throw no_such_job(id);
+    }
+    return found->second;
+}
+
+Awaitable<JobInfo> JobTable::show(std::uint64_t id, uid_t uid) {
+    if (const auto job = find_live(id, uid)) {
+        co_return job->info();
+    }
+    const std::optional<JobRecord> record = co_await context_.store.find(id);
+    if (!record || !may_see(uid, *record)) {
+        throw no_such_job(id);
+    }
+    co_return describe(*record);
+}
+
+Awaitable<std::shared_ptr<Job>> JobTable::find_unfinished(std::uint64_t id, uid_t uid) {
+    auto job = find_live(id, uid);
+    if (job && !is_over(job->record().state)) {
+        co_return job;
+    }
+    const std::optional<JobRecord> record = co_await context_.store.find(id);
+    if (!record || !may_see(uid, *record)) {
+        throw no_such_job(id);
+    }
+    throw wrong_state(job ? job->record() : *record);
+}
+
+Awaitable<JobInfo> JobTable::cancel(std::uint64_t id, uid_t uid) {
+    if (const auto job = find_live(id, uid)) {
+        job->cancel();
+        co_return job->info();
+    }
+    JobInfo over = co_await show(id, uid);
+    co_return over;
+}
+
+Awaitable<JobInfo> JobTable::pause(std::uint64_t id, uid_t uid) {
+    const auto job = co_await find_unfinished(id, uid);
+    const bool is_own = uid == job->record().order.uid;
+    job->hold(fmt::format("paused by {}; 'wharf jobs resume {}' goes on",
+                          is_own ? std::string{"its owner"} : fmt::format("uid {}", uid), id));
+    co_return job->info();
+}
+
+Awaitable<JobInfo> JobTable::resume(std::uint64_t id, uid_t uid, hub::Token token) {
+    const auto job = co_await find_unfinished(id, uid);
+    if (!token.empty() && uid == job->record().order.uid) {
+        take_token(*job, std::move(token));
+    }
+    job->resume();
+    co_await make_durable(job);
+    co_return job->info();
+}
+
+Awaitable<JobInfo> JobTable::retry(std::uint64_t id, uid_t uid, hub::Token token) {
+    if (const auto job = find_live(id, uid)) {
+        if (!is_over(job->record().state)) {
+            throw wrong_state(job->record());
+        }
+        co_await job->stopped(); // its work may still wind up
+    }
+    std::optional<JobRecord> record = co_await context_.store.find(id);
+    if (!record || !may_see(uid, *record)) {
+        throw no_such_job(id);
+    }
+    if (const auto job = find_live(id, uid); job && !is_over(job->record().state)) {
+        throw wrong_state(job->record()); // somebody was faster
+    }
+    if (!is_over(record->state) || record->state == JobState::done) {
+        throw wrong_state(*record);
+    }
+    if (token.empty() || uid != record->order.uid) {
+        token = token_of(*record).value();
+    }
+    record->sealed_token.clear();
+    const auto job = add(once_more(*std::move(record)));
+    take_token(*job, std::move(token));
+    job->start();
+    co_await make_durable(job);
+    co_return job->info();
+}
+
+Awaitable<JobInfo> JobTable::prioritize(std::uint64_t id, uid_t uid, Priority priority) {
+    const auto job = co_await find_unfinished(id, uid);
+    job->set_priority(priority);
+    co_return job->info();
+}
+
+Awaitable<std::vector<JobInfo>> JobTable::page(uid_t uid, bool all, std::uint64_t before,
+                                               std::size_t limit) {
+    std::map<std::uint64_t, JobInfo, std::greater<>> merged;
+    if (all) {
+        const auto of = sees_all(uid) ? std::nullopt : std::optional{uid};
+        const std::vector<JobRecord> records = co_await context_.store.page(of, before, limit);
+        for (const auto& record : records) {
+            merged.insert_or_assign(record.id, describe(record));
         }
     }
-    return visible;
+    // What is in memory is newer than what was written.
+    std::size_t taken = 0;
+    for (auto place = jobs_.lower_bound(before); place != jobs_.begin() && taken < limit;) {
+        auto& job = *(--place)->second;
+        if (may_see(uid, job.record()) && (all || !is_over(job.record().state))) {
+            merged.insert_or_assign(place->first, job.info());
+            ++taken;
+        }
+    }
+    std::vector<JobInfo> page;
+    for (auto& [id, info] : merged) {
+        if (page.size() < limit) {
+            page.push_back(std::move(info));
+        }
+    }
+    co_return page;
 }
 
-std::size_t JobTable::count(JobState state) const noexcept {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(jobs_, [state](const auto& job) { return job->state() == state; }));
+std::size_t JobTable::count(JobState state) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        jobs_, [state](const auto& entry) { return entry.second->state() == state; }));
+}
+
+void JobTable::set_options(JobOptions options) {
+    context_.options = options;
+    turns_.set_limit(options.max_running);
+}
+
+Awaitable<> JobTable::keep_history_short() {
+    for (;;) {
+        try {
+            sweep();
+            drop_abandoned();
+            const auto oldest = WallClock::now() - context_.options.history_age;
+            const std::size_t count =
+                co_await context_.store.trim(oldest, context_.options.history_count);
+            if (count > 0) {
+                log::info("jobs", "forgot {} old jobs", count);
+            }
+        } catch (const Error& error) { // next time
+            log::warning("jobs", "{}", error.message());
+        }
+        co_await async::sleep_for(trim_period);
+    }
+}
+
+/// Jobs that were interrupted and that nobody came back for are over some day, too.
+void JobTable::drop_abandoned() {
+    const auto oldest = WallClock::now() - context_.options.history_age;
+    for (const auto& [id, job] : jobs_) {
+        const auto& record = job->record();
+        if (record.state == JobState::paused && !record.held && job->watchers == 0 &&
+            record.created < oldest) {
+            job->cancel();
+        }
+    }
 }
 
 Awaitable<> JobTable::stop() {
-    for (const auto& job : jobs_) {
-        job->pause();
+    house_.cancel();
+    co_await house_.join();
+    for (const auto& [id, job] : jobs_) {
+        job->halt();
     }
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-        const auto job = jobs_[i];
+    const auto jobs = jobs_; // nobody adds any, but this is cheap
+    for (const auto& [id, job] : jobs) {
         co_await job->stopped();
     }
-}
-
-void JobTable::trim() {
-    while (jobs_.size() > most_jobs) {
-        const auto oldest = std::ranges::find_if(jobs_, [](const auto& job) {
-            return (job->is_over() || job->state() == JobState::paused) && job->watchers == 0 &&
-                   job->is_idle();
-        });
-        if (oldest == jobs_.end()) {
-            return;
-        }
-        jobs_.erase(oldest);
-    }
+    co_await context_.store.stop();
 }
 
 } // namespace wharf::jobs

@@ -1,15 +1,37 @@
 #pragma once
 
+#include "daemon/access/sealer.hpp"
 #include "daemon/jobs/job.hpp"
+#include "daemon/jobs/job_store.hpp"
 
-#include <deque>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace wharf::jobs {
 
+struct JobOptions {
+    std::size_t max_running = 64; ///< see Turns
+    std::chrono::seconds history_age =
+        std::chrono::days{30};          ///< jobs over for longer are forgotten
+    std::size_t history_count = 10'000; ///< and all but the newest so many
+};
+
+/// What the table needs from the rest of the daemon.
+struct TableContext {
+    Executor executor; ///< the control thread's
+    JobStore& store;
+    const access::Sealer& sealer; ///< for the tokens of jobs that go on after a restart
+    MakeWork make_work;
+    JobOptions options;
+};
+
 /// Somebody's interest in a job. Giving it up (destroying it) leaves the job to others who wait for
-/// it; when there are none, the job pauses. Control thread.
+/// it; when there are none, the job pauses unless it is detached. Control thread.
 class Watch {
   public:
     explicit Watch(std::shared_ptr<Job> job);
@@ -23,32 +45,74 @@ class Watch {
     std::shared_ptr<Job> job_;
 };
 
-/// All jobs, running and past. Control thread.
+/// All jobs: those that are not over are in memory, the others on disk only. People see and change
+/// their own jobs; root and the account that runs the daemon, everybody's. Control thread.
 class JobTable {
   public:
-    explicit JobTable(JobContext context) : context_{std::move(context)} {}
+    explicit JobTable(TableContext context);
+    ~JobTable();
 
-    /// Joins the job that does the same work already, wakes a paused one, or starts a new one.
-    std::unique_ptr<Watch> ask(DownloadOrder order);
+    /// Takes up what an earlier run left: detached jobs go on, others wait to be asked for again.
+    /// And keeps the history short from now on. Blocks for a moment.
+    void start();
 
-    /// The job, if it exists and `uid` may see it: its own, or any for an administrator.
-    /// Errors: job_not_found.
-    std::shared_ptr<Job> find(std::uint64_t id, uid_t uid) const;
+    /// Joins the job that does the same work already, wakes a paused one, or starts a new one. The
+    /// more urgent priority counts. A job that somebody paused stays so. Throws invalid_request
+    /// when the account has too many jobs.
+    std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
 
-    /// Those `uid` may see, newest first; without `all` only those that are not over.
-    std::vector<std::shared_ptr<Job>> list(uid_t uid, bool all) const;
+    /// The same for somebody who does not wait: returns when the job survives a power failure.
+    /// Throws when it cannot be written down.
+    Awaitable<JobInfo> detach(DownloadOrder order, Priority priority);
 
-    std::size_t count(JobState state) const noexcept;
+    /// Returns when numbers that were given so far will never be given again, whatever happens.
+    Awaitable<> recorded() { return context_.store.written(); }
 
-    /// Pauses all jobs and waits until none runs.
+    /// Up to `limit` jobs with smaller numbers than `before`, newest first; without `all` only
+    /// those that are not over.
+    Awaitable<std::vector<JobInfo>> page(uid_t uid, bool all, std::uint64_t before,
+                                         std::size_t limit);
+
+    /// The job if it is in memory and `uid` may see it; else null, and show() tells.
+    std::shared_ptr<Job> find_live(std::uint64_t id, uid_t uid);
+
+    // On one job. All throw job_not_found when there is none, or none that `uid` may see; and
+    // invalid_request when the job's state does not allow it.
+    Awaitable<JobInfo> show(std::uint64_t id, uid_t uid);
+    Awaitable<JobInfo> cancel(std::uint64_t id, uid_t uid); ///< one that is over stays as it is
+    Awaitable<JobInfo> pause(std::uint64_t id, uid_t uid);
+    /// `token` replaces the one that the job was asked for with, if its own account gives it. The
+    /// job is detached from now on, and durable at the return.
+    Awaitable<JobInfo> resume(std::uint64_t id, uid_t uid, hub::Token token);
+    Awaitable<JobInfo> retry(std::uint64_t id, uid_t uid, hub::Token token);
+    Awaitable<JobInfo> prioritize(std::uint64_t id, uid_t uid, Priority priority);
+
+    /// Of the jobs in memory.
+    std::size_t count(JobState state) const;
+
+    void set_options(JobOptions options);
+
+    /// Stops all work, so that it goes on after a restart, and writes down what is left to write.
     Awaitable<> stop();
 
   private:
-    void trim();
+    std::shared_ptr<Job> join_or_add(DownloadOrder order, Priority priority);
+    std::shared_ptr<Job> add(JobRecord record);
+    void take_up(JobRecord record);
+    void take_token(Job& job, hub::Token token);
+    Result<hub::Token> token_of(const JobRecord& record) const;
+    void sweep();
+    void require_few_jobs(uid_t uid) const;
+    Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, uid_t uid);
+    Awaitable<> make_durable(std::shared_ptr<Job> job);
+    Awaitable<> keep_history_short();
+    void drop_abandoned();
 
-    JobContext context_;
-    std::deque<std::shared_ptr<Job>> jobs_; ///< oldest first
-    std::uint64_t last_id_ = 0;
+    TableContext context_;
+    Turns turns_;
+    JobContext job_context_;
+    std::map<std::uint64_t, std::shared_ptr<Job>> jobs_; ///< those that are over are swept out
+    async::TaskGroup house_;
 };
 
 } // namespace wharf::jobs

@@ -3,6 +3,7 @@
 // is told how far it is.
 #include "daemon/service/download_calls.hpp"
 
+#include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
@@ -42,13 +43,7 @@ class DownloadCall {
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
         if (!held) {
-            const auto watch = downloads_.start(request_, *plan_);
-            watch_ = watch.get();
-            if (call_.wants_more()) {
-                co_await call_.reply_more(progress_reply());
-            }
-            co_await run_telling(watch->job().ended(), [this] { return tell(); });
-            watch_ = nullptr;
+            co_await wait_for_job();
         }
         co_await downloads_.finish(request_, plan_);
     }
@@ -59,6 +54,23 @@ class DownloadCall {
     }
 
   private:
+    Awaitable<> wait_for_job() {
+        const auto watch = downloads_.start(request_, *plan_);
+        watch_ = watch.get();
+        const ScopeExit leave{[this] { watch_ = nullptr; }};
+        if (plan_->count > 1) { // a job may take days: its lists are not held twice
+            plan_->wanted = {};
+            plan_->tree.reset();
+        }
+        if (call_.wants_more()) {
+            co_await downloads_.table().recorded(); // a number, once told, is never given again
+            co_await call_.reply_more(progress_reply());
+        }
+        co_await run_telling(watch->job().ended(), [this] { return tell(); });
+        // The job has done it for its own revision; ours may be another name of the commit.
+        plan_->finished = watch->job().record().order.revision == request_.revision;
+    }
+
     Awaitable<> tell() {
         if (call_.wants_more()) {
             co_await call_.reply_more(progress_reply());
@@ -67,15 +79,13 @@ class DownloadCall {
 
     json::object progress_reply() {
         if (watch_ != nullptr) {
-            auto& job = watch_->job();
-            return {{"job", static_cast<std::int64_t>(job.id())},
-                    {"progress", to_json(job.progress(), job.state())}};
+            const jobs::JobInfo job = watch_->job().info();
+            return {{"job", static_cast<std::int64_t>(job.id)}, {"progress", progress_of(job)}};
         }
-        jobs::Progress asking;
+        jobs::JobInfo asking; // no job yet
         asking.reason = note_->reason;
-        const auto state =
-            asking.reason.empty() ? jobs::JobState::running : jobs::JobState::waiting;
-        return {{"progress", to_json(asking, state)}};
+        asking.state = asking.reason.empty() ? jobs::JobState::running : jobs::JobState::waiting;
+        return {{"progress", progress_of(asking)}};
     }
 
     jobs::Downloads& downloads_;
@@ -86,21 +96,37 @@ class DownloadCall {
     const jobs::Watch* watch_ = nullptr;
 };
 
-Awaitable<> download(jobs::Downloads& downloads, Call& call) {
-    DownloadCall work{downloads, call};
-    co_await work.complete();
-    const auto& plan = work.plan();
+json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& plan) {
     json::array files;
-    for (const auto& path : work.request().filter.files) {
+    for (const auto& path : request.filter.files) {
         files.push_back(json::string{(plan.snapshot / path).native()});
     }
-    co_await call.reply(
-        {{"result", json::object{{"commit", plan.revision.commit},
-                                 {"snapshot", plan.snapshot.native()},
-                                 {"files", std::move(files)},
-                                 {"count", static_cast<std::int64_t>(plan.wanted.size())},
-                                 {"stale", plan.revision.stale},
-                                 {"why", or_null(plan.revision.why)}}}});
+    return {{"result", json::object{{"commit", plan.revision.commit},
+                                    {"snapshot", plan.snapshot.native()},
+                                    {"files", std::move(files)},
+                                    {"count", static_cast<std::int64_t>(plan.count)},
+                                    {"stale", plan.revision.stale},
+                                    {"why", or_null(plan.revision.why)}}}};
+}
+
+Awaitable<> detach(jobs::Downloads& downloads, Call& call) {
+    const auto request = read_request(call.parameters(), call.peer().uid);
+    const jobs::Downloads::Detached detached = co_await downloads.detach(request);
+    if (detached.held) {
+        co_await call.reply(result_of(request, *detached.held));
+    } else {
+        co_await call.reply({{"job", static_cast<std::int64_t>(detached.job.id)}});
+    }
+}
+
+Awaitable<> download(jobs::Downloads& downloads, Call& call) {
+    if (read_flag(call.parameters(), "detach")) {
+        co_await detach(downloads, call);
+        co_return;
+    }
+    DownloadCall work{downloads, call};
+    co_await work.complete();
+    co_await call.reply(result_of(work.request(), work.plan()));
 }
 
 /// The files of a plan from `begin` on, as one part of a list.

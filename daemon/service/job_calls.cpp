@@ -5,36 +5,101 @@
 
 #include <boost/json/array.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
 namespace wharf::service {
 
 namespace json = boost::json;
 
 namespace {
 
-std::shared_ptr<jobs::Job> find(const jobs::JobTable& jobs, const Call& call) {
-    const auto id = call.parameters().at("id").as_int64();
-    return jobs.find(static_cast<std::uint64_t>(id), call.peer().uid);
+/// Jobs in one part of a list, and in one that comes in a single part: even with the longest
+/// sentences about failures far below the message limit.
+constexpr std::size_t jobs_per_part = 200;
+constexpr std::size_t jobs_in_one = 500;
+
+/// How often those who watch a job are told, at most.
+constexpr std::chrono::milliseconds watch_period{350};
+
+std::uint64_t id_of(const Call& call) {
+    return static_cast<std::uint64_t>(call.parameters().at("id").as_int64());
 }
 
-Awaitable<> list(const jobs::JobTable& jobs, Call& call) {
-    const auto* all = call.parameters().if_contains("all");
+json::object list_part(const std::vector<jobs::JobInfo>& page) {
     json::array list;
-    for (const auto& job :
-         jobs.list(call.peer().uid, all != nullptr && all->is_bool() && all->as_bool())) {
-        list.push_back(to_json(*job));
+    for (const auto& job : page) {
+        list.push_back(to_json(job));
     }
-    co_await call.reply({{"jobs", std::move(list)}});
+    return {{"jobs", std::move(list)}};
 }
 
-Awaitable<> show(const jobs::JobTable& jobs, Call& call) {
-    const auto job = find(jobs, call);
-    co_await call.reply({{"job", to_json(*job)}, {"files", to_json(job->progress().in_air)}});
+json::object with_files(const jobs::JobInfo& job) {
+    return {{"job", to_json(job)}, {"files", to_json(job.in_air)}};
 }
 
-Awaitable<> cancel(const jobs::JobTable& jobs, Call& call) {
-    const auto job = find(jobs, call);
-    job->cancel();
-    co_await call.reply({{"job", to_json(*job)}});
+Awaitable<> list(jobs::JobTable& jobs, Call& call) {
+    const bool all = read_flag(call.parameters(), "all");
+    const std::size_t size = call.wants_more() ? jobs_per_part : jobs_in_one;
+    auto before = std::numeric_limits<std::uint64_t>::max();
+    for (;;) {
+        const std::vector<jobs::JobInfo> page =
+            co_await jobs.page(call.peer().uid, all, before, size);
+        if (page.size() < size || !call.wants_more()) {
+            co_await call.reply(list_part(page));
+            co_return;
+        }
+        before = page.back().id;
+        co_await call.reply_more(list_part(page));
+    }
+}
+
+Awaitable<> show(jobs::JobTable& jobs, Call& call) {
+    const jobs::JobInfo job = co_await jobs.show(id_of(call), call.peer().uid);
+    co_await call.reply(with_files(job));
+}
+
+Awaitable<> watch(jobs::JobTable& jobs, Call& call) {
+    const auto job = jobs.find_live(id_of(call), call.peer().uid);
+    while (job && !is_over(job->record().state) && job->state() != jobs::JobState::paused) {
+        co_await call.reply_more(with_files(job->info()));
+        co_await job->settled_within(watch_period);
+    }
+    if (job) {
+        co_await call.reply(with_files(job->info()));
+    } else {
+        co_await show(jobs, call);
+    }
+}
+
+/// A method that changes a job and answers with it.
+using Change = Awaitable<jobs::JobInfo> (*)(jobs::JobTable& jobs, const Call& call);
+
+Awaitable<> change(jobs::JobTable& jobs, Call& call, Change change) {
+    const jobs::JobInfo job = co_await change(jobs, call);
+    co_await call.reply({{"job", to_json(job)}});
+}
+
+Awaitable<jobs::JobInfo> cancel(jobs::JobTable& jobs, const Call& call) {
+    return jobs.cancel(id_of(call), call.peer().uid);
+}
+
+Awaitable<jobs::JobInfo> pause(jobs::JobTable& jobs, const Call& call) {
+    return jobs.pause(id_of(call), call.peer().uid);
+}
+
+Awaitable<jobs::JobInfo> resume(jobs::JobTable& jobs, const Call& call) {
+    return jobs.resume(id_of(call), call.peer().uid, read_token(call.parameters()));
+}
+
+Awaitable<jobs::JobInfo> retry(jobs::JobTable& jobs, const Call& call) {
+    return jobs.retry(id_of(call), call.peer().uid, read_token(call.parameters()));
+}
+
+Awaitable<jobs::JobInfo> prioritize(jobs::JobTable& jobs, const Call& call) {
+    const std::string_view priority = call.parameters().at("priority").as_string();
+    return jobs.prioritize(id_of(call), call.peer().uid, jobs::priority_from(priority).value());
 }
 
 } // namespace
@@ -44,8 +109,19 @@ void add_job_calls(Dispatcher& dispatcher, jobs::JobTable& jobs) {
                     .handler = [&jobs](Call& call) { return list(jobs, call); }});
     dispatcher.add({.name = "org.wharf.Jobs.Show",
                     .handler = [&jobs](Call& call) { return show(jobs, call); }});
-    dispatcher.add({.name = "org.wharf.Jobs.Cancel",
-                    .handler = [&jobs](Call& call) { return cancel(jobs, call); }});
+    dispatcher.add({.name = "org.wharf.Jobs.Watch",
+                    .handler = [&jobs](Call& call) { return watch(jobs, call); }});
+    const auto add_change = [&](std::string name, Change change) {
+        dispatcher.add(
+            {.name = "org.wharf.Jobs." + std::move(name), .handler = [&jobs, change](Call& call) {
+                 return service::change(jobs, call, change);
+             }});
+    };
+    add_change("Cancel", cancel);
+    add_change("Pause", pause);
+    add_change("Resume", resume);
+    add_change("Retry", retry);
+    add_change("Prioritize", prioritize);
 }
 
 } // namespace wharf::service

@@ -1,6 +1,7 @@
 #include "daemon/service/wire.hpp"
 
 #include "protocol/error_names.hpp"
+#include "protocol/utf8.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -36,6 +37,10 @@ std::int64_t number(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
 }
 
+json::value time_or_null(std::optional<jobs::WallClock::time_point> time) {
+    return time ? json::value(format_time(*time)) : json::value(nullptr);
+}
+
 } // namespace
 
 jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
@@ -52,13 +57,22 @@ jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     request.filter.files = texts(parameters, "files");
     request.filter.include = texts(parameters, "include");
     request.filter.exclude = texts(parameters, "exclude");
-    if (const auto* value = member(parameters, "force")) {
-        request.force = value->as_bool();
+    request.force = read_flag(parameters, "force");
+    if (const auto* value = member(parameters, "priority")) {
+        request.priority = jobs::priority_from(text(*value)).value();
     }
-    if (const auto* value = member(parameters, "token")) {
-        request.token = hub::Token{text(*value)};
-    }
+    request.token = read_token(parameters);
     return request;
+}
+
+hub::Token read_token(const json::object& parameters) {
+    const auto* value = member(parameters, "token");
+    return value == nullptr ? hub::Token{} : hub::Token{text(*value)};
+}
+
+bool read_flag(const json::object& parameters, std::string_view name) {
+    const auto* value = member(parameters, name);
+    return value != nullptr && value->as_bool();
 }
 
 json::array to_json(const std::vector<jobs::FileProgress>& files) {
@@ -70,48 +84,49 @@ json::array to_json(const std::vector<jobs::FileProgress>& files) {
     return list;
 }
 
-json::object to_json(const jobs::Progress& progress, jobs::JobState state) {
-    return {{"state", jobs::name(state)},
-            {"reason", or_null(progress.reason)},
-            {"files_done", number(progress.files_done)},
-            {"files_total", number(progress.files_total)},
-            {"bytes_done", number(progress.bytes_done)},
-            {"bytes_total", number(progress.bytes_total)},
-            {"bytes_per_second", number(progress.bytes_per_second)},
-            {"files", to_json(progress.in_air)}};
+json::object progress_of(const jobs::JobInfo& job) {
+    return {{"state", jobs::name(job.state)},
+            {"reason", or_null(job.reason)},
+            {"files_done", number(job.counts.files_done)},
+            {"files_total", number(job.counts.files_total)},
+            {"bytes_done", number(job.counts.bytes_done)},
+            {"bytes_total", number(job.counts.bytes_total)},
+            {"bytes_per_second", number(job.bytes_per_second)},
+            {"files", to_json(job.in_air)}};
 }
 
-json::object to_json(jobs::Job& job) {
-    const auto progress = job.progress();
+json::object to_json(const jobs::JobInfo& job) {
     json::value failure = nullptr;
-    if (const auto error = job.failure()) {
-        failure = json::object{{"name", protocol::error_name(error->kind())},
-                               {"message", error->message()},
-                               {"hint", error->hint()}};
+    if (job.failure) {
+        failure = json::object{{"name", protocol::error_name(job.failure->kind())},
+                               {"message", protocol::to_utf8(job.failure->message())},
+                               {"hint", protocol::to_utf8(job.failure->hint())}};
     }
-    const auto finished = job.finished();
-    return {{"id", number(job.id())},
-            {"uid", number(job.order().uid)},
+    return {{"id", number(job.id)},
+            {"uid", number(job.uid)},
             {"kind", "download"},
-            {"repo", job.order().repo.name},
-            {"repo_type", hub::name(job.order().repo.type)},
-            {"revision", job.order().revision},
-            {"commit", or_null(job.order().commit)},
-            {"state", jobs::name(job.state())},
-            {"reason", or_null(progress.reason)},
-            {"created", format_time(job.created())},
-            {"finished", finished ? json::value(format_time(*finished)) : json::value(nullptr)},
+            {"repo", job.repo.name},
+            {"repo_type", hub::name(job.repo.type)},
+            {"revision", job.revision},
+            {"commit", or_null(job.commit)},
+            {"priority", jobs::name(job.priority)},
+            {"detached", job.detached},
+            {"state", jobs::name(job.state)},
+            {"reason", or_null(job.reason)},
+            {"waiting_until", time_or_null(job.waiting_until)},
+            {"created", format_time(job.created)},
+            {"finished", time_or_null(job.finished)},
             {"watchers", number(job.watchers)},
-            {"files_done", number(progress.files_done)},
-            {"files_total", number(progress.files_total)},
-            {"bytes_done", number(progress.bytes_done)},
-            {"bytes_total", number(progress.bytes_total)},
-            {"bytes_per_second", number(progress.bytes_per_second)},
+            {"files_done", number(job.counts.files_done)},
+            {"files_total", number(job.counts.files_total)},
+            {"bytes_done", number(job.counts.bytes_done)},
+            {"bytes_total", number(job.counts.bytes_total)},
+            {"bytes_per_second", number(job.bytes_per_second)},
             {"failure", std::move(failure)}};
 }
 
 json::value or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
+    return text.empty() ? json::value(nullptr) : json::value(protocol::to_utf8(text));
 }
 
 std::string format_time(std::chrono::system_clock::time_point time) {

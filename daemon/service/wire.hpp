@@ -6,8 +6,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
-#include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 /// Between what the interfaces in protocol/ say and what jobs/ works with. Parameters have been
@@ -17,8 +17,15 @@ namespace wharf::service {
 /// Reads the members that Download, List and Open share. Throws invalid_request Errors.
 jobs::DownloadRequest read_request(const boost::json::object& parameters, uid_t uid);
 
-boost::json::object to_json(const jobs::Progress& progress, jobs::JobState state);
-boost::json::object to_json(jobs::Job& job);
+/// A token that came with a call; empty when none did.
+hub::Token read_token(const boost::json::object& parameters);
+
+/// An optional parameter that is false when it is not there.
+bool read_flag(const boost::json::object& parameters, std::string_view name);
+
+/// A job as org.wharf.Jobs.Job, and as org.wharf.Downloads.Progress.
+boost::json::object to_json(const jobs::JobInfo& job);
+boost::json::object progress_of(const jobs::JobInfo& job);
 boost::json::array to_json(const std::vector<jobs::FileProgress>& files);
 
 /// The text, or null when it is empty. (Mind that braces around a json::value make an array.)

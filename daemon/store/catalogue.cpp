@@ -2,13 +2,11 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "daemon/sqlite/move_aside.hpp"
 #include "daemon/store/schema.hpp"
-
-#include <fmt/format.h>
 
 #include <array>
 #include <cassert>
-#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -138,24 +136,6 @@ sqlite::Transaction Catalogue::begin(sqlite::Transaction::Kind kind) {
     return sqlite::Transaction{database_, kind};
 }
 
-namespace {
-
-/// A database is three files; a log without its database, or beside another, is worse than none.
-void move_aside(const std::filesystem::path& file) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-    const std::string broken = fmt::format("{}.broken-{}", file.native(), seconds);
-    std::filesystem::rename(file, broken);
-    for (const auto* suffix : {"-wal", "-shm"}) {
-        std::error_code missing;
-        std::filesystem::rename(file.native() + suffix, broken + suffix, missing);
-    }
-    log::warning("store", "the catalogue was damaged: kept as {}, made again from the cache",
-                 broken);
-}
-
-} // namespace
-
 std::unique_ptr<Catalogue> open_catalogue(const std::filesystem::path& file,
                                           std::uint64_t home_device) {
     try {
@@ -163,7 +143,8 @@ std::unique_ptr<Catalogue> open_catalogue(const std::filesystem::path& file,
     } catch (const sqlite::Damaged& damage) {
         log::error("store", "{}", damage.message());
     }
-    move_aside(file);
+    log::warning("store", "the catalogue was damaged: kept as {}, made again from the cache",
+                 sqlite::move_aside(file).native());
     return std::make_unique<Catalogue>(file, home_device);
 }
 

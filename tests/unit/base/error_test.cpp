@@ -30,3 +30,9 @@ TEST_CASE("value() of a failed result throws the error itself") {
     const wharf::Result<int> failed = Error{ErrorKind::invalid_request, "no"};
     CHECK_THROWS_AS(static_cast<void>(failed.value()), Error);
 }
+
+TEST_CASE("kinds have names that lead back to them") {
+    CHECK(wharf::error_kind_from("invalid_request") == ErrorKind::invalid_request);
+    CHECK(wharf::error_kind_from(name(ErrorKind::internal)) == ErrorKind::internal);
+    CHECK_FALSE(wharf::error_kind_from("nonsense"));
+}

@@ -1,4 +1,4 @@
-#include "daemon/jobs/job.hpp"
+#include "daemon/jobs/speedometer.hpp"
 
 #include <doctest/doctest.h>
 

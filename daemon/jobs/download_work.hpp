@@ -1,0 +1,81 @@
+#pragma once
+
+#include "daemon/async/event.hpp"
+#include "daemon/jobs/room.hpp"
+#include "daemon/jobs/work.hpp"
+#include "daemon/transfer/flights.hpp"
+#include "daemon/transfer/lookups.hpp"
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace wharf::jobs {
+
+/// What downloading needs from the rest of the daemon.
+struct DownloadContext {
+    Executor executor; ///< the control thread's
+    store::Store& store;
+    transfer::Flights& flights;
+    transfer::Lookups& lookups;
+    Room* room = nullptr; ///< null: nobody knows how much room there is
+    std::size_t files_at_once = 32;
+};
+
+/// Brings the files of one job into its snapshot: finds out the commit, puts in place what is held,
+/// joins the flights of what is missing, makes the snapshot durable and moves the ref. The list of
+/// what is missing is of pointers into the commit's file list, so a waiting file costs a few bytes.
+class DownloadWork final : public Work {
+  public:
+    /// Requires: `context` and `record` outlive this.
+    DownloadWork(const DownloadContext& context, JobRecord& record);
+
+    Awaitable<> run(std::function<void()> changed) override;
+    Awaitable<bool> has_room() override;
+    Progress progress() const override;
+    std::uint64_t gained() const noexcept override;
+    bool is_held_up() const override;
+    void priority_changed() override;
+
+  private:
+    using Wanted = std::vector<const hub::TreeEntry*>; ///< into tree_
+
+    struct InAir {
+        const hub::TreeEntry* entry;
+        transfer::Ticket* ticket;
+        std::uint64_t before; ///< bytes that were there when we joined
+        std::uint64_t done() const noexcept;
+        std::uint64_t gained() const noexcept;
+    };
+
+    Awaitable<> resolve(std::function<void()> changed);
+    Awaitable<> sort_out();
+    Awaitable<> check_unverified(store::Entries unverified);
+    Awaitable<> require_room();
+    Awaitable<std::uint64_t> still_needed();
+    Awaitable<> fetch_missing();
+    Awaitable<> fetch_some();
+    Awaitable<> fetch(const hub::TreeEntry& entry);
+    Awaitable<> place(store::Entries arrived);
+    Awaitable<> finish();
+    void count(const store::Entries& wanted, const store::Entries& lacking);
+    Wanted in_tree(const store::Entries& entries) const;
+
+    const DownloadContext& context_;
+    JobRecord& record_;
+    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
+    hub::TreePtr tree_;      ///< while it runs
+    Wanted missing_;         ///< still to be fetched; taken from the back
+    store::Entries arrived_; ///< landed, not yet in the snapshot
+    std::vector<const InAir*> in_air_;
+    std::size_t fetchers_ = 0; ///< running fetch_some()
+    std::exception_ptr trouble_;
+    async::Event changed_;
+    Counts counted_;
+    std::uint64_t gained_ = 0;
+    std::uint64_t lacked_ = 0; ///< bytes of room that the last run needed
+};
+
+} // namespace wharf::jobs

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace wharf::jobs {
+
+/// The schema of jobs.db, one step per version; see sqlite::Database::migrate(). A step that was
+/// released is never changed: add the next one. Times are milliseconds since 1970 in UTC.
+inline constexpr std::array<std::string_view, 1> job_schema{
+    // Version 1.
+    R"sql(
+CREATE TABLE job (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
+    uid            INTEGER NOT NULL,  -- whose job it is
+    kind           TEXT    NOT NULL,  -- "download"
+    repo_type      TEXT    NOT NULL,  -- "model", "dataset", "space"
+    repo           TEXT    NOT NULL,  -- "org/name"
+    revision       TEXT    NOT NULL,  -- as asked
+    commit_id      TEXT,              -- NULL: not known yet
+    ref_before     TEXT,              -- what the cache's ref said when the work began; '': no ref
+    force          INTEGER NOT NULL,  -- 1: fetch again what is there
+    priority       TEXT    NOT NULL,  -- "interactive", "normal", "background"
+    detached       INTEGER NOT NULL,  -- 1: goes on after a restart
+    held           INTEGER NOT NULL,  -- 1: somebody said Pause
+    state          TEXT    NOT NULL,  -- "queued", "running", ...; "running" also after a crash
+    reason         TEXT    NOT NULL,  -- why it waits or is paused; may be empty
+    waiting_until  INTEGER,
+    created        INTEGER NOT NULL,
+    troubled_since INTEGER,           -- since when it only met errors
+    finished       INTEGER,           -- NULL: not over
+    files_done     INTEGER NOT NULL,  -- counts: at the last change of state
+    files_total    INTEGER NOT NULL,
+    bytes_done     INTEGER NOT NULL,
+    bytes_total    INTEGER NOT NULL,
+    failure        TEXT,              -- the kind of Error, as in logs; NULL: did not fail
+    message        TEXT,              -- its sentence
+    hint           TEXT,
+    token          BLOB               -- sealed (access::Sealer) for "<id> <uid>"; NULL: none is kept
+);
+
+CREATE INDEX job_of_account ON job (uid, id);
+CREATE INDEX job_finished ON job (finished);  -- NULL first: those that are not over
+
+-- Which files of the repo a job means: exact paths and patterns, in the asker's order.
+CREATE TABLE selection (
+    job      INTEGER NOT NULL REFERENCES job (id),
+    list     TEXT    NOT NULL,  -- "files", "include", "exclude"
+    position INTEGER NOT NULL,
+    text     TEXT    NOT NULL,
+    PRIMARY KEY (job, list, position)
+) WITHOUT ROWID;
+)sql",
+};
+
+} // namespace wharf::jobs

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "daemon/async/event.hpp"
+#include "daemon/transfer/claimant.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace wharf::jobs {
+
+/// Bounds how many jobs run at once. Of those that wait, the more urgent class is next; in it the
+/// account that has the fewest running, of these the one that was served longest ago; then the one
+/// that came first. A class is not held up by less urgent ones: only jobs of the same or a more
+/// urgent class count against the limit. Control thread.
+class Turns {
+  public:
+    /// Holds one place until it is destroyed.
+    class Turn {
+      public:
+        Turn(Turns& owner, const transfer::Claimant& claimant) noexcept
+            : owner_{&owner}, claimant_{&claimant} {}
+        Turn(Turn&& other) noexcept
+            : owner_{std::exchange(other.owner_, nullptr)}, claimant_{other.claimant_} {}
+        Turn& operator=(Turn&&) = delete;
+        ~Turn();
+
+      private:
+        Turns* owner_;
+        const transfer::Claimant* claimant_;
+    };
+
+    explicit Turns(std::size_t limit) : limit_{limit} {}
+
+    /// Waits for a place. Requires: `claimant` outlives the turn; what it says may change
+    /// meanwhile. Throws operation_aborted when the task is cancelled.
+    Awaitable<Turn> take(const transfer::Claimant& claimant);
+
+    /// A claimant's priority, or the limit, has changed.
+    void reconsider();
+    void set_limit(std::size_t limit);
+
+  private:
+    friend class Turn;
+    struct Waiter {
+        const transfer::Claimant* claimant;
+        async::Event turn;
+        bool granted = false;
+    };
+    void give_back(const transfer::Claimant& claimant);
+    bool has_place(const transfer::Claimant& claimant) const noexcept;
+    void grant(const transfer::Claimant& claimant);
+
+    std::size_t limit_;
+    std::vector<const transfer::Claimant*> running_;
+    std::list<Waiter> waiters_;                  ///< in the order of their coming
+    std::uint64_t served_ = 0;                   ///< counts grants
+    std::map<uid_t, std::uint64_t> last_served_; ///< by account: at which grant
+};
+
+} // namespace wharf::jobs
