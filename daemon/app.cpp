@@ -67,6 +67,12 @@ transfer::Connections::Limits connection_limits(const Config& config) {
             .per_host = config.transfer.max_connections_per_host};
 }
 
+jobs::JobOptions job_options(const Config& config) {
+    return {.max_running = config.jobs.max_running,
+            .history_age = std::chrono::floor<std::chrono::seconds>(config.jobs.history_age),
+            .history_count = config.jobs.history_count};
+}
+
 transfer::LookupOptions lookup_options(const Config& config) {
     transfer::LookupOptions options;
     options.revision_ttl = config.hub.revision_ttl;
@@ -123,6 +129,7 @@ struct App::Impl {
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
+    jobs::DiskRoom room{store, flights};
     access::Sealer sealer;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
@@ -175,11 +182,11 @@ App::Impl::Impl(Config c, Reload r)
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
-                 .room = nullptr,
+                 .room = &room,
                  .files_at_once = config.transfer.max_connections},
                 job_store,
                 sealer,
-                {}},
+                job_options(config)},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,

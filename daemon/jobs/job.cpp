@@ -9,6 +9,11 @@ namespace wharf::jobs {
 
 namespace {
 
+/// How long a job that was asked for by somebody who does not wait may take to show that it works.
+constexpr std::chrono::milliseconds longest_start{2'000};
+constexpr std::chrono::milliseconds longest_queueing{200};
+constexpr std::chrono::milliseconds look_again{20};
+
 constexpr const char* not_its_turn = "other jobs are before it";
 
 } // namespace
@@ -125,6 +130,17 @@ Awaitable<> Job::ended() {
     }
     if (record_.failure) {
         throw *record_.failure;
+    }
+}
+
+Awaitable<> Job::under_way() {
+    for (auto waited = look_again; waited <= longest_start; waited += look_again) {
+        co_await changed_.wait_for(look_again);
+        const bool begins = record_.state == JobState::running ||
+                            (record_.state == JobState::queued && waited < longest_queueing);
+        if (!begins || (work_ && work_->gained() > 0)) {
+            co_return;
+        }
     }
 }
 

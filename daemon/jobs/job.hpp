@@ -86,6 +86,10 @@ class Job {
     /// Waits until it is over; throws what made it fail. A cancelled job throws cancelled.
     Awaitable<> ended();
 
+    /// Returns when there is no reason any more to expect that it fails at once, as when the first
+    /// file is refused: bytes come, it waits, or a moment has passed.
+    Awaitable<> under_way();
+
     /// Returns when it is over or paused, or after `limit`.
     Awaitable<> settled_within(std::chrono::milliseconds limit);
 

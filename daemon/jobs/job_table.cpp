@@ -146,6 +146,10 @@ Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
         }
         std::rethrow_exception(failure);
     }
+    co_await job->under_way();
+    if (job->record().state == JobState::failed) {
+        throw *job->record().failure;
+    }
     co_return job->info();
 }
 
@@ -255,6 +259,7 @@ Awaitable<std::shared_ptr<Job>> JobTable::find_unfinished(std::uint64_t id, uid_
 Awaitable<JobInfo> JobTable::cancel(std::uint64_t id, uid_t uid) {
     if (const auto job = find_live(id, uid)) {
         job->cancel();
+        co_await recorded();
         co_return job->info();
     }
     JobInfo over = co_await show(id, uid);
@@ -266,6 +271,7 @@ Awaitable<JobInfo> JobTable::pause(std::uint64_t id, uid_t uid) {
     const bool is_own = uid == job->record().order.uid;
     job->hold(fmt::format("paused by {}; 'wharf jobs resume {}' goes on",
                           is_own ? std::string{"its owner"} : fmt::format("uid {}", uid), id));
+    co_await recorded();
     co_return job->info();
 }
 
@@ -310,6 +316,7 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, uid_t uid, hub::Token token
 Awaitable<JobInfo> JobTable::prioritize(std::uint64_t id, uid_t uid, Priority priority) {
     const auto job = co_await find_unfinished(id, uid);
     job->set_priority(priority);
+    co_await recorded();
     co_return job->info();
 }
 

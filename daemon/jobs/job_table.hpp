@@ -61,11 +61,13 @@ class JobTable {
     /// when the account has too many jobs.
     std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
 
-    /// The same for somebody who does not wait: returns when the job survives a power failure.
-    /// Throws when it cannot be written down.
+    /// The same for somebody who does not wait: returns when the job survives a power failure, and
+    /// its first bytes have come or it turned out that they will not come soon. Throws when it
+    /// cannot be written down, or failed already.
     Awaitable<JobInfo> detach(DownloadOrder order, Priority priority);
 
-    /// Returns when numbers that were given so far will never be given again, whatever happens.
+    /// Returns when all that happened to jobs so far is written down; so numbers that were given
+    /// will never be given again.
     Awaitable<> recorded() { return context_.store.written(); }
 
     /// Up to `limit` jobs with smaller numbers than `before`, newest first; without `all` only
@@ -76,8 +78,9 @@ class JobTable {
     /// The job if it is in memory and `uid` may see it; else null, and show() tells.
     std::shared_ptr<Job> find_live(std::uint64_t id, uid_t uid);
 
-    // On one job. All throw job_not_found when there is none, or none that `uid` may see; and
-    // invalid_request when the job's state does not allow it.
+    // On one job. What they changed survives the daemon's end when they return. All throw
+    // job_not_found when there is none, or none that `uid` may see; and invalid_request when the
+    // job's state does not allow it.
     Awaitable<JobInfo> show(std::uint64_t id, uid_t uid);
     Awaitable<JobInfo> cancel(std::uint64_t id, uid_t uid); ///< one that is over stays as it is
     Awaitable<JobInfo> pause(std::uint64_t id, uid_t uid);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "daemon/async/awaitable.hpp"
+#include "daemon/store/store.hpp"
+#include "daemon/transfer/flights.hpp"
 
 #include <cstdint>
 #include <string>
@@ -23,6 +25,20 @@ class Room {
     /// Makes room by removing what nobody needs, until `bytes` are available or nothing is left to
     /// remove.
     virtual Awaitable<> make(std::uint64_t bytes) = 0;
+};
+
+/// The room on the cache's disk. Requires: store and flights outlive this.
+class DiskRoom final : public Room {
+  public:
+    DiskRoom(store::Store& store, transfer::Flights& flights) : store_{store}, flights_{flights} {}
+
+    Awaitable<std::uint64_t> available() override;
+    Awaitable<std::uint64_t> reserved(std::vector<std::string> etags) override;
+    Awaitable<> make(std::uint64_t bytes) override;
+
+  private:
+    store::Store& store_;
+    transfer::Flights& flights_;
 };
 
 } // namespace wharf::jobs

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unordered_set>
 #include <vector>
 
 namespace wharf::store {
@@ -113,6 +114,15 @@ std::unique_ptr<PartialFile> Partials::open(const std::string& etag, std::uint64
         return resumed;
     }
     return create(etag, size, piece_size);
+}
+
+std::uint64_t Partials::reserved(const std::vector<std::string>& etags) const {
+    const std::unordered_set<std::string_view> wanted{etags.begin(), etags.end()};
+    std::uint64_t bytes = 0;
+    for (const auto& partial : by_age(*folder_)) {
+        bytes += wanted.contains(partial.etag) ? partial.size : 0;
+    }
+    return bytes;
 }
 
 /// Null if there is nothing that can be gone on with; then nothing of that name is there any more.

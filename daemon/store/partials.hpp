@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace wharf::store {
 
@@ -25,6 +26,9 @@ class Partials {
 
     /// See Store::free_space().
     bool free_space(std::uint64_t bytes);
+
+    /// See Store::reserved_bytes().
+    std::uint64_t reserved(const std::vector<std::string>& etags) const;
 
     const Space& space() const noexcept { return space_; }
 

@@ -236,6 +236,12 @@ Awaitable<std::uint64_t> Store::available_bytes() {
     co_return bytes;
 }
 
+Awaitable<std::uint64_t> Store::reserved_bytes(std::vector<std::string> etags) {
+    const std::uint64_t bytes =
+        co_await impl_->pool.run([&] { return impl_->partials.reserved(etags); });
+    co_return bytes;
+}
+
 Awaitable<bool> Store::free_space(std::uint64_t bytes) {
     const auto turn = co_await impl_->partials_turn.acquire();
     const bool any = co_await impl_->pool.run([&] { return impl_->partials.free_space(bytes); });

@@ -109,6 +109,9 @@ class Store {
     /// see beforehand whether all of it will fit.
     Awaitable<std::uint64_t> available_bytes();
 
+    /// Room that unfinished files of these blobs have taken already.
+    Awaitable<std::uint64_t> reserved_bytes(std::vector<std::string> etags);
+
     /// Makes room: removes unfinished files that nobody has open, the longest untouched first,
     /// until `bytes` are available or none is left. Whether anything was removed.
     Awaitable<bool> free_space(std::uint64_t bytes);
