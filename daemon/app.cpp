@@ -193,6 +193,7 @@ App::Impl::Impl(Config c, Reload r)
            .cache_dir = config.cache.dir.native(),
            .jobs = downloads.table(),
            .flights = flights,
+           .connections = connections,
            .clients = [this] { return server ? server->connections() : 0; },
            .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
     for (const auto definition : protocol::definitions()) {

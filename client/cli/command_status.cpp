@@ -35,22 +35,18 @@ std::string transfers_table(const json::array& transfers) {
     return table.render();
 }
 
-/// Connections to each host, and how long the host wants to be left alone.
-std::string hosts_table(const json::array& hosts, TimePoint now) {
+std::string hosts_table(const json::array& hosts) {
     Table table{{"HOST", Align::left},
                 {"CONNECTIONS", Align::right},
                 {"LIMIT", Align::right},
-                {"WAITING", Align::right},
-                {"", Align::left}};
+                {"WAITING", Align::right}};
     for (const json::value& element : hosts) {
         const json::object& host = as_object(element);
         const auto number = [&host](const char* name) {
-            return host.contains(name) ? std::to_string(size_member(host, name)) : "";
+            return std::to_string(size_member(host, name));
         };
         table.add({text_member(host, "host"), number("connections"), number("limit"),
-                   number("waiting"),
-                   describe_wait(optional_text_member(host, "reason").value_or(""),
-                                 optional_text_member(host, "waiting_until"), now)});
+                   number("waiting")});
     }
     return table.render();
 }
@@ -95,7 +91,7 @@ std::string to_text(const json::object& status, const std::string& socket) {
     out += section(transfers.empty() ? "" : transfers_table(transfers));
     // Not every daemon tells of hosts.
     const json::array* hosts = optional_list_member(status, "hosts");
-    return out + section(hosts && !hosts->empty() ? hosts_table(*hosts, current_time()) : "");
+    return out + section(hosts && !hosts->empty() ? hosts_table(*hosts) : "");
 }
 
 } // namespace

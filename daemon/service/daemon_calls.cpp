@@ -59,6 +59,13 @@ Awaitable<> DaemonCalls::status(Call& call) {
             {"bytes_per_second", number(speed == transfers_.end() ? 0 : speed->second.now)},
             {"jobs", number(flight.askers)}});
     }
+    json::array hosts;
+    for (const auto& host : sources_.connections.status()) {
+        hosts.push_back(json::object{{"host", host.host},
+                                     {"connections", number(host.in_use)},
+                                     {"limit", number(host.target)},
+                                     {"waiting", number(host.waiting)}});
+    }
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now() - started_);
     co_await call.reply({{"version", sources_.version},
@@ -71,7 +78,8 @@ Awaitable<> DaemonCalls::status(Call& call) {
                          {"jobs_waiting", number(sources_.jobs.count(jobs::JobState::waiting))},
                          {"bytes_received", number(sources_.bytes_received())},
                          {"bytes_per_second", number(total_.now)},
-                         {"transfers", std::move(transfers)}});
+                         {"transfers", std::move(transfers)},
+                         {"hosts", std::move(hosts)}});
 }
 
 } // namespace wharf::service
