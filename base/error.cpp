@@ -65,6 +65,11 @@ Error& Error::set_retry_after(std::chrono::seconds delay) noexcept {
     return *this;
 }
 
+Error& Error::set_lasting() noexcept {
+    lasting_ = true;
+    return *this;
+}
+
 Error Error::with_context(std::string_view context) const {
     Error copy = *this;
     copy.message_ = fmt::format("{}: {}", context, message_);

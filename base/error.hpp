@@ -55,6 +55,11 @@ class Error : public std::exception {
     std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
     Error& set_retry_after(std::chrono::seconds delay) noexcept;
 
+    /// Whether the cause is more than an accident of the moment (a refused certificate, an unknown
+    /// name): trying again at once will hardly help.
+    bool is_lasting() const noexcept { return lasting_; }
+    Error& set_lasting() noexcept;
+
     /// Puts what we were doing in front: "downloading a/b: connection reset".
     Error with_context(std::string_view context) const;
 
@@ -63,6 +68,7 @@ class Error : public std::exception {
     std::string message_;
     std::string hint_;
     std::optional<std::chrono::seconds> retry_after_;
+    bool lasting_ = false;
 };
 
 /// For code without I/O of its own: parsers, planners, path checks. `value()` throws the Error.

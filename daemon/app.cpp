@@ -6,9 +6,11 @@
 #include "base/log.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/async/blocking_pool.hpp"
+#include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
+#include "daemon/limits_keeper.hpp"
 #include "daemon/service/daemon_calls.hpp"
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
@@ -20,6 +22,7 @@
 #include "protocol/definitions.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -47,16 +50,27 @@ net::HttpOptions http_options(const Config& config) {
     options.tls_timeout = config.hub.connect_timeout;
     options.first_byte_timeout = config.hub.first_byte_timeout;
     options.stall_timeout = config.transfer.stall_timeout;
+    options.min_speed = config.transfer.min_speed;
     return options;
 }
 
-transfer::FlightOptions flight_options(const Config& config) {
-    transfer::FlightOptions options;
+transfer::TransferOptions transfer_options(const Config& config) {
+    transfer::TransferOptions options;
     options.piece_size = config.transfer.piece_size;
-    options.max_connections = config.transfer.max_connections;
-    options.max_connections_per_host = config.transfer.max_connections_per_host;
     options.max_connections_per_file = config.transfer.max_connections_per_file;
+    options.others_write = config.cache.lock_files;
     return options;
+}
+
+transfer::Connections::Limits connection_limits(const Config& config) {
+    return {.overall = config.transfer.max_connections,
+            .per_host = config.transfer.max_connections_per_host};
+}
+
+jobs::JobOptions job_options(const Config& config) {
+    return {.max_running = config.jobs.max_running,
+            .history_age = config.jobs.history_age,
+            .history_count = config.jobs.history_count};
 }
 
 transfer::LookupOptions lookup_options(const Config& config) {
@@ -91,6 +105,8 @@ struct App::Impl {
     void listen();
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
+    Awaitable<> steer();
+    void look_at_clocks();
     Awaitable<> watch_dog(std::chrono::microseconds period);
     Awaitable<> shut_down();
     void reload();
@@ -101,12 +117,16 @@ struct App::Impl {
     asio::io_context context{1};
     asio::signal_set signals{context, SIGTERM, SIGINT, SIGHUP};
     async::BlockingPool pool{pool_threads};
+    async::BufferPool buffers;
     async::IoThreads threads;
     store::Store store;
+    transfer::RateGate gate;
     transfer::Lanes lanes;
     net::HttpClient http; ///< for questions; the control thread's own
-    hub::HubClient hub;
-    transfer::RateGate gate;
+    hub::HttpTransport questions;
+    transfer::Connections connections;
+    transfer::Bandwidth bandwidth{context.get_executor()};
+    LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
     access::Sealer sealer;
@@ -116,26 +136,44 @@ struct App::Impl {
     service::Dispatcher dispatcher{service::wharf_service()};
     std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
     async::TaskGroup tasks{context.get_executor()};
+    async::ClockWatch clocks{async::Clocks::now()};
     bool stopping = false;
 };
 
 App::Impl::Impl(Config c, Reload r)
     : config{std::move(c)}, reload_config{std::move(r)},
-      endpoint{net::Url::parse(config.hub.endpoint).value()}, threads{config.daemon.io_threads},
+      endpoint{net::Url::parse(config.hub.endpoint).value()},
+      buffers{config.transfer.buffer_budget}, threads{config.daemon.io_threads},
       store{{.cache_dir = config.cache.dir,
              .state_dir = config.daemon.state_dir,
-             .lock_files = config.cache.lock_files},
+             .lock_files = config.cache.lock_files,
+             .min_free = config.cache.min_free},
             pool},
-      lanes{threads, http_options(config), endpoint},
-      http{context.get_executor(), http_options(config)}, hub{http, endpoint},
+      lanes{threads, http_options(config), endpoint,
+            [this](const hub::QuotaNews& news) {
+                asio::post(context, [this, news] { gate.observe(news); });
+            }},
+      http{context.get_executor(), http_options(config)},
+      questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
+      connections{connection_limits(config)},
+      limits{config.limits, pool,
+             [this](transfer::BandwidthLimits now) { bandwidth.set_limits(std::move(now)); }},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
                .store = store,
                .pool = pool,
+               .buffers = buffers,
                .gate = gate,
+               .connections = connections,
+               .bandwidth = bandwidth,
                .endpoint = endpoint,
-               .options = flight_options(config)}},
-      lookups{context.get_executor(), hub, store, gate, lookup_options(config)},
+               .options = transfer_options(config)}},
+      lookups{{.executor = context.get_executor(),
+               .transport = questions,
+               .endpoint = endpoint,
+               .store = store,
+               .gate = gate},
+              lookup_options(config)},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
       job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
@@ -143,11 +181,10 @@ App::Impl::Impl(Config c, Reload r)
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
-                 .room = nullptr,
                  .files_at_once = config.transfer.max_connections},
                 job_store,
                 sealer,
-                {}},
+                job_options(config)},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
@@ -200,7 +237,30 @@ Awaitable<> App::Impl::keep_house() {
     for (;;) {
         co_await async::sleep_for(std::chrono::seconds{1});
         daemon_calls.measure();
+        buffers.trim();
+        look_at_clocks();
         systemd::notify_status(daemon_calls.summary());
+    }
+}
+
+/// While the machine slept its connections may have died, and nothing would tell for long.
+void App::Impl::look_at_clocks() {
+    const auto news = clocks.look(async::Clocks::now());
+    if (news.set_by) {
+        log::info("app", "the clock was set by {} s", news.set_by->count() / 1000);
+    }
+    if (news.away) {
+        log::info("app", "back after {} s: checking all connections", news.away->count() / 1000);
+        http.distrust_connections();
+        lanes.distrust_connections();
+    }
+}
+
+/// What adapts to what the network gives.
+Awaitable<> App::Impl::steer() {
+    for (;;) {
+        co_await async::sleep_for(std::chrono::milliseconds{200});
+        connections.tick(std::chrono::steady_clock::now());
     }
 }
 
@@ -222,8 +282,13 @@ void App::Impl::reload() {
         config.hub.revision_ttl = wanted.hub.revision_ttl;
         config.transfer = wanted.transfer;
         log::start(config.daemon.log_level);
-        flights.set_options(flight_options(config));
+        config.limits = wanted.limits;
+        limits.set(config.limits);
+        flights.set_options(transfer_options(config));
+        connections.set_limits(connection_limits(config));
         lookups.set_options(lookup_options(config));
+        config.jobs = wanted.jobs;
+        downloads.table().set_options(job_options(config));
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
         log::error("app", "the configuration stays as it was: {}", error.message());
@@ -250,6 +315,9 @@ int App::run() {
     auto& impl = *impl_;
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
+    impl.tasks.spawn("steering", impl.steer());
+    impl.tasks.spawn("limits", impl.limits.keep_time());
+    impl.tasks.spawn("limited users", impl.limits.keep_users());
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }

@@ -1,6 +1,7 @@
 #include "daemon/config.hpp"
 
 #include "daemon/config_keys.hpp"
+#include "daemon/config_limits.hpp"
 #include "daemon/config_read.hpp"
 
 #include <fmt/format.h>
@@ -23,11 +24,6 @@ namespace config {
 
 namespace {
 
-struct Fault {
-    toml::source_index line;
-    std::string message;
-};
-
 Value value_of(const toml::node& node) {
     if (const auto* text = node.as_string()) {
         return text->get();
@@ -41,13 +37,36 @@ Value value_of(const toml::node& node) {
     return {};
 }
 
+Table table_of(const toml::table& source) {
+    Table table;
+    table.line = source.source().begin.line;
+    for (const auto& [name, node] : source) {
+        auto& entry = table.entries.emplace_back();
+        entry.name = name.str();
+        entry.line = name.source().begin.line;
+        entry.value = value_of(node);
+        if (const auto* below = node.as_table()) {
+            entry.tables.push_back(table_of(*below));
+        } else if (node.is_array_of_tables()) {
+            entry.list = true;
+            for (const auto& member : *node.as_array()) {
+                entry.tables.push_back(table_of(*member.as_table()));
+            }
+        }
+    }
+    return table;
+}
+
 class Reader {
   public:
     Reader(Config& config, const Home& home) : config_{config}, home_{home} {}
 
     void read(const toml::table& root) {
         for (const auto& [name, node] : root) {
-            if (const auto* table = node.as_table(); table && is_table(name.str())) {
+            const auto* table = node.as_table();
+            if (table && name.str() == "limits") {
+                read_limits(table_of(*table), config_.limits, faults_);
+            } else if (table && is_table(name.str())) {
                 read_table(name.str(), *table);
             } else {
                 refuse(name, node);

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/limits.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -39,6 +40,7 @@ struct Config {
     struct Cache {
         std::filesystem::path dir = "/var/cache/wharf/hub";
         bool lock_files = false; ///< cooperate with official clients that write here too
+        std::optional<std::uint64_t> min_free; ///< none: 1 GiB, or 2 % of the disk if less
         bool operator==(const Cache&) const = default;
     };
     struct Hub {
@@ -54,16 +56,26 @@ struct Config {
     struct Transfer {
         unsigned max_connections = 32;
         unsigned max_connections_per_host = 16;
-        unsigned max_connections_per_file = 4;
-        std::uint64_t piece_size = 16ULL << 20;
+        unsigned max_connections_per_file = 16;
+        std::uint64_t piece_size = 2ULL << 20;
         std::chrono::milliseconds stall_timeout{30'000};
+        std::uint64_t min_speed = 1 << 10;      ///< bytes per second over stall_timeout; 0: off
+        std::uint64_t buffer_budget = 64 << 20; ///< bytes
         bool operator==(const Transfer&) const = default;
+    };
+    struct Jobs {
+        unsigned max_running = 64;
+        std::chrono::milliseconds history_age = std::chrono::days{30};
+        unsigned history_count = 10'000;
+        bool operator==(const Jobs&) const = default;
     };
 
     Daemon daemon;
     Cache cache;
     Hub hub;
     Transfer transfer;
+    Jobs jobs;
+    Limits limits;
     bool operator==(const Config&) const = default;
 
     /// The system service's configuration: defaults changed by `file`. Throws an invalid_request

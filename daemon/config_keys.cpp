@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -18,7 +19,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kib = 1ULL << 10;
+constexpr std::uint64_t mib = 1ULL << 20;
 constexpr std::uint64_t gib = 1ULL << 30;
+constexpr std::uint64_t tib = 1ULL << 40;
 constexpr std::size_t longest_socket = 107; // sockaddr_un::sun_path without its NUL
 
 Error invalid(std::string message) {
@@ -88,6 +91,9 @@ constexpr std::array all_keys{
     Key{"cache", "lock_files", false,
         FlagField{[](Config& c) -> auto& { return c.cache.lock_files; }},
         "take the official client's lock files: for caches that it writes to as well"},
+    Key{"cache", "min_free", false,
+        AutoSizeField{[](Config& c) -> auto& { return c.cache.min_free; }, 0, 1024 * tib},
+        "space left alone on the cache's file system; auto: 1GiB, or 2% of it if that is less"},
     Key{"hub", "endpoint", false,
         TextField{[](Config& c) -> auto& { return c.hub.endpoint; }, check_endpoint},
         "base URL of the Hub; a path prefix is allowed"},
@@ -120,10 +126,28 @@ constexpr std::array all_keys{
         "of these, for one file"},
     Key{"transfer", "piece_size", true,
         SizeField{[](Config& c) -> auto& { return c.transfer.piece_size; }, 64 * kib, gib},
-        "part of a file that one request asks for; files up to this size come in one"},
+        "part of a file that is recorded as a unit: what a crash may cost for each connection"},
     Key{"transfer", "stall_timeout", false,
         DurationField{[](Config& c) -> auto& { return c.transfer.stall_timeout; }, 10ms, 1h},
         "a connection that brings no byte for so long is given up and its part asked for again"},
+    Key{"transfer", "min_speed", false,
+        SizeField{[](Config& c) -> auto& { return c.transfer.min_speed; }, 0, gib},
+        "per second: a connection slower than this over stall_timeout is given up; 0: off"},
+    Key{"transfer", "buffer_budget", false,
+        SizeField{[](Config& c) -> auto& { return c.transfer.buffer_budget; }, 4 * mib, tib},
+        "memory for contents that are on their way from the network to the disk"},
+    Key{"jobs", "max_running", true,
+        CountField{[](Config& c) -> auto& { return c.jobs.max_running; }, 1, 10'000},
+        "jobs that run at one time; the others are queued"},
+    Key{"jobs", "history_age", true,
+        DurationField{[](Config& c) -> auto& { return c.jobs.history_age; }, 0ms, 24h * 3650},
+        "how long jobs that have ended are remembered"},
+    Key{"jobs", "history_count", true,
+        CountField{[](Config& c) -> auto& { return c.jobs.history_count; }, 0, 10'000'000},
+        "how many jobs that have ended are remembered"},
+    Key{"limits", "download_rate", true,
+        RateField{[](Config& c) -> auto& { return c.limits.always.all; }},
+        "how fast all downloads together may be, per second; 0: no limit"},
 };
 
 /// Case and the kind of dash do not count when names are compared for a suggestion.
@@ -175,10 +199,15 @@ const Key& nearest_key(std::string_view table, std::string_view name) {
 }
 
 std::string_view nearest_table(std::string_view name) {
+    std::vector<std::string_view> tables;
+    std::ranges::transform(all_keys, std::back_inserter(tables), &Key::table);
+    return nearest(name, tables);
+}
+
+std::string_view nearest(std::string_view name, std::span<const std::string_view> known) {
     const auto wanted = folded(name);
-    return std::ranges::min_element(all_keys, {},
-                                    [&](const Key& key) { return distance(wanted, key.table); })
-        ->table;
+    return *std::ranges::min_element(
+        known, {}, [&](std::string_view candidate) { return distance(wanted, candidate); });
 }
 
 } // namespace wharf::config

@@ -38,6 +38,16 @@ struct SizeField {
     std::uint64_t least;
     std::uint64_t most;
 };
+/// A size, or "auto": as much as suits the machine.
+struct AutoSizeField {
+    Member<std::optional<std::uint64_t>> member;
+    std::uint64_t least;
+    std::uint64_t most;
+};
+/// Bytes per second as parse_rate() takes them.
+struct RateField {
+    Member<std::optional<std::uint64_t>> member;
+};
 struct CountField {
     Member<unsigned> member;
     unsigned least;
@@ -60,7 +70,8 @@ struct Key {
     std::string_view table;
     std::string_view name;
     bool live; ///< a running daemon takes a new value over when told to reload
-    std::variant<PathField, DurationField, SizeField, CountField, FlagField, LevelField, TextField>
+    std::variant<PathField, DurationField, SizeField, AutoSizeField, RateField, CountField,
+                 FlagField, LevelField, TextField>
         field;
     std::string_view help; ///< one line
 };
@@ -79,9 +90,16 @@ bool is_table(std::string_view name);
 const Key& nearest_key(std::string_view table, std::string_view name);
 std::string_view nearest_table(std::string_view name);
 
+/// Of some known names the one that looks most like this one.
+std::string_view nearest(std::string_view name, std::span<const std::string_view> known);
+
 /// Puts a value in its place. Errors: invalid_request saying what the value must be; passwords in
 /// it are not quoted.
 Result<void> assign(const Key& key, Config& config, const Value& value, const Home& home);
+
+/// A limit in bytes per second: "0" for none, or a size that leaves connections alive. Errors as in
+/// assign().
+Result<std::uint64_t> parse_rate(const Value& value);
 
 /// The value as it would be written in the file: "16MiB" (with the quotes), 32, true.
 std::string literal(const Key& key, const Config& config);

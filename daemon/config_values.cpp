@@ -23,8 +23,8 @@ constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "er
 
 /// "10s" rather than "10000ms": the largest unit that divides it.
 std::string duration_text(milliseconds value) {
-    constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> scales{
-        {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> scales{
+        {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
     for (const auto& [unit, factor] : scales) {
         if (value.count() != 0 && value.count() % factor == 0) {
             return fmt::format("{}{}", value.count() / factor, unit);
@@ -34,14 +34,14 @@ std::string duration_text(milliseconds value) {
 }
 
 std::string size_text(std::uint64_t value) {
-    constexpr std::array<std::pair<std::string_view, unsigned>, 3> scales{
-        {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}};
+    constexpr std::array<std::pair<std::string_view, unsigned>, 4> scales{
+        {{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}}};
     for (const auto& [unit, shift] : scales) {
         if (value != 0 && value % (1ULL << shift) == 0) {
             return fmt::format("{}{}", value >> shift, unit);
         }
     }
-    return fmt::format("{}B", value);
+    return value == 0 ? "0" : fmt::format("{}B", value);
 }
 
 std::string in_quotes(std::string_view text) {
@@ -53,6 +53,11 @@ std::string in_quotes(std::string_view text) {
         out.push_back(c);
     }
     return out + '"';
+}
+
+Result<std::uint64_t> size_in(const Value& value) {
+    const auto* text = std::get_if<std::string>(&value);
+    return text ? parse_size(*text) : invalid("must be a size in quotes, such as \"64MiB\"");
 }
 
 /// Puts one value into one kind of field. A missing overload would not compile.
@@ -94,11 +99,24 @@ struct Assign {
     }
 
     Result<void> operator()(const SizeField& field) const {
-        const auto* text = std::get_if<std::string>(&value);
-        if (text == nullptr) {
-            return invalid("must be a size in quotes, such as \"64MiB\"");
+        return bounded(size_in(value), field, size_text);
+    }
+
+    Result<void> operator()(const AutoSizeField& field) const {
+        if (const auto* text = std::get_if<std::string>(&value); text && *text == "auto") {
+            field.member(config).reset();
+            return {};
         }
-        return bounded(parse_size(*text), field, size_text);
+        return bounded(size_in(value), field, size_text);
+    }
+
+    Result<void> operator()(const RateField& field) const {
+        const auto rate = parse_rate(value);
+        if (!rate) {
+            return rate.error();
+        }
+        field.member(config) = *rate;
+        return {};
     }
 
     Result<void> operator()(const CountField& field) const {
@@ -173,6 +191,13 @@ struct Literal {
     std::string operator()(const SizeField& f) const {
         return in_quotes(size_text(f.member(config)));
     }
+    std::string operator()(const AutoSizeField& f) const {
+        const auto& size = f.member(config);
+        return in_quotes(size ? size_text(*size) : "auto");
+    }
+    std::string operator()(const RateField& f) const {
+        return in_quotes(size_text(f.member(config).value_or(0)));
+    }
     std::string operator()(const CountField& f) const { return std::to_string(f.member(config)); }
     std::string operator()(const FlagField& f) const { return f.member(config) ? "true" : "false"; }
     std::string operator()(const LevelField& f) const {
@@ -182,6 +207,17 @@ struct Literal {
 };
 
 } // namespace
+
+Result<std::uint64_t> parse_rate(const Value& value) {
+    constexpr std::uint64_t least = 16ULL << 10; // servers close connections that hardly read
+    constexpr std::uint64_t most = 1ULL << 40;
+    const auto rate = size_in(value);
+    if (rate && *rate != 0 && (*rate < least || *rate > most)) {
+        return invalid(fmt::format("must be \"0\" for no limit, or between {} and {}",
+                                   size_text(least), size_text(most)));
+    }
+    return rate;
+}
 
 Result<void> assign(const Key& key, Config& config, const Value& value, const Home& home) {
     return std::visit(Assign{config, value, home}, key.field);

@@ -55,6 +55,8 @@ BORDERS = [
     Border(re.compile(r"openssl/(ssl|err|x509|tls)|boost/asio/ssl|boost/beast"),
            re.compile(r"^(daemon/net|tests/unit/net)/[^/]+\.cpp$"),
            "TLS and HTTP stop in daemon/net/*.cpp"),
+    Border(re.compile(r"^xxhash"), re.compile(r"^base/piece_checksum\.cpp$"),
+           "xxhash.h stops in base/piece_checksum.cpp"),
     Border(re.compile(r"openssl/(evp|rand|crypto)"),
            re.compile(r"^(base/digest|daemon/access/sealer|(daemon/net|tests/unit/net)/[^/]+)\.cpp$"),
            "cryptography stops in base/digest.cpp, daemon/access/sealer.cpp and daemon/net/*.cpp"),

@@ -2,8 +2,10 @@
 
 #include "client/cli/download_call.hpp"
 #include "client/cli/dry_run.hpp"
+#include "client/cli/endpoint.hpp"
 #include "client/cli/failure.hpp"
 #include "client/cli/io.hpp"
+#include "client/cli/json_fields.hpp"
 #include "client/cli/local_download.hpp"
 #include "client/cli/token.hpp"
 
@@ -45,17 +47,22 @@ DownloadResult as_result(const Listing& listing) {
     return {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt};
 }
 
-Outcome download_to_cache(Daemon& daemon, const DownloadRequest& request,
-                          ProgressDisplay& display) {
+Outcome in_cache(DownloadResult result, const DownloadRequest& request) {
     Outcome outcome;
-    outcome.result = fetch(daemon, request, display);
-    display.finish();
+    outcome.result = std::move(result);
     const bool single = request.selection.single_file;
     if (single && outcome.result.files.size() != 1) {
         throw Error{ErrorKind::protocol, "the daemon did not say where the file is"};
     }
     outcome.path = single ? outcome.result.files.front() : outcome.result.snapshot;
     return outcome;
+}
+
+Outcome download_to_cache(Daemon& daemon, const DownloadRequest& request,
+                          ProgressDisplay& display) {
+    DownloadResult result = fetch(daemon, request, display);
+    display.finish();
+    return in_cache(std::move(result), request);
 }
 
 Outcome download_to_folder(Daemon& daemon, const DownloadRequest& request,
@@ -68,16 +75,22 @@ Outcome download_to_folder(Daemon& daemon, const DownloadRequest& request,
     return outcome;
 }
 
+/// What was asked for, as the beginning of an object.
+json::object describe(const Selection& selection) {
+    json::object out;
+    out["repo"] = selection.repo;
+    out["repo_type"] = selection.repo_type;
+    out["revision"] = selection.revision;
+    return out;
+}
+
 void print_outcome(const Outcome& outcome, const Selection& selection, const Session& session) {
     if (!session.is(OutputFormat::json)) {
         print_result(outcome.path + "\n");
         return;
     }
-    json::object out;
+    json::object out = describe(selection);
     out["path"] = outcome.path;
-    out["repo"] = selection.repo;
-    out["repo_type"] = selection.repo_type;
-    out["revision"] = selection.revision;
     out["commit"] = outcome.result.commit;
     out["snapshot"] = outcome.result.snapshot;
     json::array files;
@@ -95,13 +108,52 @@ void print_outcome(const Outcome& outcome, const Selection& selection, const Ses
     print_json(out);
 }
 
-} // namespace
+void print_job(std::int64_t job, const Selection& selection, const Session& session) {
+    if (session.is(OutputFormat::json)) {
+        json::object out = describe(selection);
+        out["job"] = job;
+        print_json(out);
+    } else if (session.is(OutputFormat::quiet)) {
+        print_result(fmt::format("{}\n", job));
+    } else {
+        print_result(fmt::format("job {0} goes on in the background; `wharf jobs watch {0}` shows "
+                                 "how far it is\n",
+                                 job));
+    }
+}
 
-void run_download(const DownloadCommand& command, const Session& session) {
-    ProgressDisplay display{STDERR_FILENO, session.progress_mode(), session.screen};
+void warn_about(const Outcome& outcome, const Selection& selection, ProgressDisplay& display) {
+    warn_if_stale(outcome.result, display);
+    warn_if_empty(outcome.result, selection, display);
+}
+
+void download_detached(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display,
+                       const Session& session) {
+    auto answer = start_detached(daemon, request, display);
+    if (const auto* job = std::get_if<std::int64_t>(&answer)) {
+        print_job(*job, request.selection, session);
+        return;
+    }
+    const Outcome outcome = in_cache(std::get<DownloadResult>(std::move(answer)), request);
+    display.finish("everything is in the cache already: no job was started");
+    warn_about(outcome, request.selection, display);
+    print_outcome(outcome, request.selection, session);
+}
+
+void dry_run(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display,
+             const Session& session) {
+    const Listing listing = list_files(daemon, request);
+    warn_if_stale(as_result(listing), display);
+    print_dry_run(listing, request.selection, request.force, session);
+}
+
+/// What to ask for; warnings are shown.
+DownloadRequest make_request(const DownloadCommand& command, const Session& session,
+                             ProgressDisplay& display) {
     DownloadRequest request;
     request.selection = select_files(command.what).value();
     request.force = command.force;
+    request.priority = command.priority;
     for (const std::string& warning : request.selection.warnings) {
         display.warn(warning);
     }
@@ -110,12 +162,36 @@ void run_download(const DownloadCommand& command, const Session& session) {
         display.warn(*search.warning);
     }
     request.token = std::move(search.token);
+    return request;
+}
 
+/// The daemon has one Hub for all: a user whose programs ask another one must hear of it, before
+/// his token goes there. Without HF_ENDPOINT the daemon's is meant.
+void compare_endpoints(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display,
+                       const Session& session) {
+    const auto wanted = wanted_endpoint(session.environment);
+    if (!wanted) {
+        return;
+    }
+    const std::string daemons = text_member(daemon.call("org.wharf.Status"), "endpoint");
+    if (const auto warning = check_endpoint(*wanted, daemons, request.token.has_value())) {
+        display.warn(*warning);
+    }
+}
+
+} // namespace
+
+void run_download(const DownloadCommand& command, const Session& session) {
+    ProgressDisplay display{STDERR_FILENO, session.progress_mode(), session.screen};
+    const DownloadRequest request = make_request(command, session, display);
     Daemon daemon{session.socket};
+    compare_endpoints(daemon, request, display, session);
     if (command.dry_run) {
-        const Listing listing = list_files(daemon, request);
-        warn_if_stale(as_result(listing), display);
-        print_dry_run(listing, request.selection, request.force, session);
+        dry_run(daemon, request, display, session);
+        return;
+    }
+    if (command.detach) {
+        download_detached(daemon, request, display, session);
         return;
     }
     const Outcome outcome =
@@ -123,8 +199,7 @@ void run_download(const DownloadCommand& command, const Session& session) {
             ? download_to_folder(daemon, request,
                                  expand_home(*command.local_dir, session.environment), display)
             : download_to_cache(daemon, request, display);
-    warn_if_stale(outcome.result, display);
-    warn_if_empty(outcome.result, request.selection, display);
+    warn_about(outcome, request.selection, display);
     print_outcome(outcome, request.selection, session);
 }
 

@@ -5,7 +5,7 @@
 
 namespace wharf::cli {
 
-/// `wharf download`. Throws Failure and Error.
+/// `wharf download` and `wharf prefetch`. Throws Failure and Error.
 void run_download(const DownloadCommand& command, const Session& session);
 
 } // namespace wharf::cli

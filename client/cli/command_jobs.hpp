@@ -2,6 +2,7 @@
 
 #include "client/cli/options.hpp"
 #include "client/cli/session.hpp"
+#include "protocol/error_names.hpp"
 
 namespace wharf::cli {
 
@@ -11,7 +12,8 @@ void run_jobs_list(const JobsListCommand& command, const Session& session);
 /// `wharf jobs show ID`.
 void run_jobs_show(const JobsShowCommand& command, const Session& session);
 
-/// `wharf jobs cancel ID`. A job that has ended already is no failure.
-void run_jobs_cancel(const JobsCancelCommand& command, const Session& session);
+/// `wharf jobs pause`, `resume`, `cancel`, `retry` and `prioritize`: does it to one job after the
+/// other, says what cannot be done and goes on. Returns the first failure's code.
+protocol::ExitCode run_jobs_act(const JobsActCommand& command, const Session& session);
 
 } // namespace wharf::cli

@@ -3,6 +3,7 @@
 #include "base/units.hpp"
 #include "client/cli/daemon.hpp"
 #include "client/cli/io.hpp"
+#include "client/cli/job_view.hpp"
 #include "client/cli/json_fields.hpp"
 #include "client/cli/table.hpp"
 #include "client/cli/text.hpp"
@@ -34,6 +35,46 @@ std::string transfers_table(const json::array& transfers) {
     return table.render();
 }
 
+/// Connections to each host, and how long the host wants to be left alone.
+std::string hosts_table(const json::array& hosts, TimePoint now) {
+    Table table{{"HOST", Align::left},
+                {"CONNECTIONS", Align::right},
+                {"LIMIT", Align::right},
+                {"WAITING", Align::right},
+                {"", Align::left}};
+    for (const json::value& element : hosts) {
+        const json::object& host = as_object(element);
+        const auto number = [&host](const char* name) {
+            return host.contains(name) ? std::to_string(size_member(host, name)) : "";
+        };
+        table.add({text_member(host, "host"), number("connections"), number("limit"),
+                   number("waiting"),
+                   describe_wait(optional_text_member(host, "reason").value_or(""),
+                                 optional_text_member(host, "waiting_until"), now)});
+    }
+    return table.render();
+}
+
+/// Why jobs of the caller wait, a line for each.
+std::string waiting_jobs(Daemon& daemon, TimePoint now) {
+    std::string out;
+    daemon.gather("org.wharf.Jobs.List", {}, [&](const json::object& part) {
+        for (const json::value& element : list_member(part, "jobs")) {
+            const Job job = read_job(as_object(element));
+            if (job.state == "waiting") {
+                out += printable(fmt::format("job {} is {}", job.id, describe_state(job, now)));
+                out += '\n';
+            }
+        }
+    });
+    return out;
+}
+
+/// What stands below the first lines, with an empty line above it where there is anything.
+std::string section(const std::string& text) {
+    return text.empty() ? "" : "\n" + text;
+}
+
 std::string to_text(const json::object& status, const std::string& socket) {
     const auto uptime = std::chrono::seconds{number_member(status, "uptime_seconds")};
     std::string out;
@@ -51,7 +92,10 @@ std::string to_text(const json::object& status, const std::string& socket) {
     line("received", fmt::format("{}, now {}", format_size(size_member(status, "bytes_received")),
                                  speed(size_member(status, "bytes_per_second"))));
     const json::array& transfers = list_member(status, "transfers");
-    return transfers.empty() ? out : out + "\n" + transfers_table(transfers);
+    out += section(transfers.empty() ? "" : transfers_table(transfers));
+    // Not every daemon tells of hosts.
+    const json::array* hosts = optional_list_member(status, "hosts");
+    return out + section(hosts && !hosts->empty() ? hosts_table(*hosts, current_time()) : "");
 }
 
 } // namespace
@@ -64,7 +108,9 @@ void run_status(const Session& session) {
     } else if (session.is(OutputFormat::quiet)) {
         print_result(printable(text_member(status, "version")) + "\n");
     } else {
-        print_result(to_text(status, session.socket));
+        const bool waiting = size_member(status, "jobs_waiting") > 0;
+        print_result(to_text(status, session.socket) +
+                     section(waiting ? waiting_jobs(daemon, current_time()) : ""));
     }
 }
 

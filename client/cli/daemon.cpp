@@ -47,11 +47,25 @@ boost::json::object Daemon::call(std::string_view method, boost::json::object pa
     });
 }
 
+void Daemon::gather(std::string_view method, boost::json::object parameters,
+                    const std::function<void(const boost::json::object&)>& on_part) {
+    client::CallOptions options;
+    options.silence_limit = answer_limit;
+    call_more(method, std::move(parameters), on_part, std::move(options));
+}
+
 void Daemon::stream(std::string_view method, boost::json::object parameters,
                     const std::function<void(const boost::json::object&)>& on_reply) {
+    call_more(method, std::move(parameters), on_reply, {});
+}
+
+void Daemon::call_more(std::string_view method, boost::json::object parameters,
+                       const std::function<void(const boost::json::object&)>& on_reply,
+                       client::CallOptions options) {
     translated(method, [&] {
-        connection_.call_more(method, std::move(parameters),
-                              [&](const client::Reply& reply) { on_reply(reply.parameters); });
+        connection_.call_more(
+            method, std::move(parameters),
+            [&](const client::Reply& reply) { on_reply(reply.parameters); }, std::move(options));
     });
 }
 

@@ -24,7 +24,12 @@ class Daemon {
     /// One call, one answer, which a daemon in order gives at once.
     boost::json::object call(std::string_view method, boost::json::object parameters = {});
 
-    /// One call with "more": every answer is handed on, the last one included.
+    /// As `call`, for an answer that comes in parts.
+    void gather(std::string_view method, boost::json::object parameters,
+                const std::function<void(const boost::json::object&)>& on_part);
+
+    /// One call with "more" that may take as long as a download: every answer is handed on, the
+    /// last one included.
     void stream(std::string_view method, boost::json::object parameters,
                 const std::function<void(const boost::json::object&)>& on_reply);
 
@@ -33,6 +38,10 @@ class Daemon {
     UniqueFd open_file(boost::json::object parameters);
 
   private:
+    void call_more(std::string_view method, boost::json::object parameters,
+                   const std::function<void(const boost::json::object&)>& on_reply,
+                   client::CallOptions options);
+
     client::Connection connection_;
 };
 

@@ -4,8 +4,10 @@
 #include "client/cli/progress_display.hpp"
 #include "client/cli/wire.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace wharf::cli {
 
@@ -14,11 +16,17 @@ struct DownloadRequest {
     Selection selection;
     std::optional<std::string> token;
     bool force = false;
+    std::optional<std::string> priority = {}; ///< the class it is scheduled in
 };
 
 /// Has the files fetched, shows the progress, and returns when everything is there. Throws Failure;
 /// one by interruption names the job.
 DownloadResult fetch(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display);
+
+/// Leaves the download to the daemon: returns the job's number as soon as the job is durable, or
+/// the result when everything is there already. Throws Failure.
+std::variant<std::int64_t, DownloadResult>
+start_detached(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display);
 
 /// Asks which files are meant.
 Listing list_files(Daemon& daemon, const DownloadRequest& request);

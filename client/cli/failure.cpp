@@ -1,10 +1,13 @@
 #include "client/cli/failure.hpp"
 
+#include "client/cli/io.hpp"
 #include "client/cli/text.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
+
+#include <unistd.h>
 
 namespace wharf::cli {
 
@@ -56,6 +59,10 @@ std::string describe(const Failure& failure) {
         out += fmt::format("hint: {}\n", printable(failure.hint()));
     }
     return out;
+}
+
+void tell(const Failure& failure, bool as_json) {
+    write_quietly(STDERR_FILENO, as_json ? describe_json(failure) : describe(failure));
 }
 
 std::string describe_json(const Failure& failure) {

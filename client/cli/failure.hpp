@@ -36,6 +36,9 @@ class Failure : public std::exception {
 /// The daemon answered a call of `method` with a typed error.
 Failure remote_failure(std::string_view method, const client::RemoteError& error);
 
+/// Says it on standard error, as text or as JSON, in one write.
+void tell(const Failure& failure, bool as_json);
+
 /// As text: "wharf: what failed", then "hint: what to do"; control characters made visible.
 std::string describe(const Failure& failure);
 

@@ -72,12 +72,23 @@ std::uint64_t size_member(const json::object& object, std::string_view name) {
 }
 
 const json::array& list_member(const json::object& object, std::string_view name) {
-    const json::value* value = find(object, name);
-    const json::array* list = value ? value->if_array() : nullptr;
+    const json::array* list = optional_list_member(object, name);
     if (!list) {
         throw bad_member(name, "list");
     }
     return *list;
+}
+
+const json::array* optional_list_member(const json::object& object, std::string_view name) {
+    const json::value* value = find(object, name);
+    if (!value) {
+        return nullptr;
+    }
+    const json::array* list = value->if_array();
+    if (!list) {
+        throw bad_member(name, "list");
+    }
+    return list;
 }
 
 const json::object& object_member(const json::object& object, std::string_view name) {

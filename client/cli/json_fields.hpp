@@ -22,6 +22,8 @@ std::int64_t number_member(const boost::json::object& object, std::string_view n
 std::uint64_t size_member(const boost::json::object& object, std::string_view name);
 
 const boost::json::array& list_member(const boost::json::object& object, std::string_view name);
+const boost::json::array* optional_list_member(const boost::json::object& object,
+                                               std::string_view name);
 const boost::json::object& object_member(const boost::json::object& object, std::string_view name);
 const boost::json::object* optional_object_member(const boost::json::object& object,
                                                   std::string_view name);

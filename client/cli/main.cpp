@@ -3,31 +3,57 @@
 #include "client/cli/command_jobs.hpp"
 #include "client/cli/command_status.hpp"
 #include "client/cli/command_version.hpp"
+#include "client/cli/command_watch.hpp"
 #include "client/cli/failure.hpp"
 #include "client/cli/interrupts.hpp"
 #include "client/cli/io.hpp"
 #include "client/cli/token.hpp"
 
-#include <unistd.h>
-
 namespace {
 
 using namespace wharf;
 using namespace wharf::cli;
+using protocol::ExitCode;
 
+/// Each command ends with the exit code that it returns, or with that of the failure it throws.
 struct Run {
     const Session& session;
-    void operator()(const DownloadCommand& command) const { run_download(command, session); }
-    void operator()(const StatusCommand&) const { run_status(session); }
-    void operator()(const EnvCommand&) const { run_env(session); }
-    void operator()(const VersionCommand&) const { run_version(session); }
-    void operator()(const JobsListCommand& command) const { run_jobs_list(command, session); }
-    void operator()(const JobsShowCommand& command) const { run_jobs_show(command, session); }
-    void operator()(const JobsCancelCommand& command) const { run_jobs_cancel(command, session); }
+
+    ExitCode operator()(const DownloadCommand& command) const {
+        run_download(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const StatusCommand&) const {
+        run_status(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const EnvCommand&) const {
+        run_env(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const VersionCommand&) const {
+        run_version(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const JobsListCommand& command) const {
+        run_jobs_list(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const JobsShowCommand& command) const {
+        run_jobs_show(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const JobsWatchCommand& command) const {
+        run_jobs_watch(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const JobsActCommand& command) const {
+        return run_jobs_act(command, session);
+    }
 };
 
 int report(const Failure& failure, bool as_json = false) {
-    write_quietly(STDERR_FILENO, as_json ? describe_json(failure) : describe(failure));
+    tell(failure, as_json);
     return static_cast<int>(failure.code());
 }
 
@@ -35,8 +61,7 @@ int run(const Options& options) {
     const bool as_json = options.format == OutputFormat::json;
     try {
         const Session session = make_session(options);
-        std::visit(Run{session}, options.command);
-        return 0;
+        return static_cast<int>(std::visit(Run{session}, options.command));
     } catch (const Failure& failure) {
         return report(failure, as_json);
     } catch (const Error& error) {

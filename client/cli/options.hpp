@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace wharf::cli {
 
@@ -16,12 +17,15 @@ enum class OutputFormat {
     quiet, ///< only the result
 };
 
+/// `wharf download`, and `wharf prefetch`, which detaches.
 struct DownloadCommand {
-    DownloadArguments what;
-    std::optional<std::string> local_dir;
-    std::optional<std::string> token;
+    DownloadArguments what = {};
+    std::optional<std::string> local_dir = {};
+    std::optional<std::string> token = {};
+    std::optional<std::string> priority = {}; ///< the class; none: what the daemon takes by itself
     bool force = false;
     bool dry_run = false;
+    bool detach = false; ///< nobody waits for the end
 };
 
 struct StatusCommand {};
@@ -30,16 +34,26 @@ struct VersionCommand {};
 
 struct JobsListCommand {
     bool all = false;
+    std::optional<std::int64_t> limit = {}; ///< how many to show
 };
 struct JobsShowCommand {
     std::int64_t id = 0;
 };
-struct JobsCancelCommand {
+struct JobsWatchCommand {
     std::int64_t id = 0;
 };
 
+/// What can be done to jobs.
+enum class JobAction { pause, resume, cancel, retry, prioritize };
+
+struct JobsActCommand {
+    JobAction action = JobAction::cancel;
+    std::vector<std::int64_t> ids = {};
+    std::string priority = {}; ///< the new class, of prioritize
+};
+
 using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
-                             JobsListCommand, JobsShowCommand, JobsCancelCommand>;
+                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket

@@ -31,6 +31,12 @@ Terminal probe_terminal(int fd, const Environment& environment) {
     return terminal;
 }
 
+std::optional<std::size_t> terminal_columns(int fd) {
+    winsize size{};
+    const bool known = ::isatty(fd) == 1 && ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? std::optional<std::size_t>{size.ws_col} : std::nullopt;
+}
+
 ViewStyle view_style(int fd, const Terminal& terminal) {
     ViewStyle style;
     style.color = terminal.color;

@@ -140,6 +140,28 @@ std::string keep_start(std::string_view text, std::size_t width) {
     return std::string{text.substr(0, size)};
 }
 
+std::vector<std::string> break_lines(std::string_view text, std::size_t width) {
+    std::vector<std::string> lines;
+    while (display_width(text) > width) {
+        std::string line = keep_start(text, std::max<std::size_t>(width, 2)); // wide characters
+        std::size_t used = line.size();
+        if (used < text.size() && text[used] != ' ') {
+            if (const auto blank = line.rfind(' '); blank != std::string::npos && blank > 0) {
+                line.resize(blank);
+                used = blank;
+            }
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        lines.push_back(std::move(line));
+        text.remove_prefix(used);
+        text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    }
+    if (lines.empty() || !text.empty()) {
+        lines.emplace_back(text);
+    }
+    return lines;
+}
+
 std::string shell_quote(std::string_view text) {
     if (!text.empty() && std::ranges::all_of(text, is_plain_in_shell)) {
         return std::string{text};

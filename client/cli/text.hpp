@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Text as a terminal and a shell take it. Pure.
 namespace wharf::cli {
@@ -21,6 +22,10 @@ std::string keep_end(std::string_view text, std::size_t width, bool utf8);
 
 /// The text's beginning, at most `width` columns.
 std::string keep_start(std::string_view text, std::size_t width);
+
+/// The text in lines of at most `width` columns, broken between words; a longer word is broken
+/// within. At least one line. Requires: `printable` text.
+std::vector<std::string> break_lines(std::string_view text, std::size_t width);
 
 /// The text as one word for a POSIX shell: as it is when no character in it is special, else within
 /// single quotes.

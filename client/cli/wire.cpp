@@ -22,10 +22,6 @@ json::array to_array(const std::vector<std::string>& list) {
     return out;
 }
 
-FileProgress read_file_progress(const json::object& object) {
-    return {text_member(object, "path"), size_member(object, "done"), size_member(object, "total")};
-}
-
 Progress read_progress(const json::object& object) {
     Progress progress;
     progress.state = text_member(object, "state");
@@ -75,6 +71,10 @@ ListedFile read_file(const json::object& object) {
 }
 
 } // namespace
+
+FileProgress read_file_progress(const json::object& object) {
+    return {text_member(object, "path"), size_member(object, "done"), size_member(object, "total")};
+}
 
 json::object selection_parameters(const Selection& selection,
                                   const std::optional<std::string>& token) {

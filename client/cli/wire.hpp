@@ -57,4 +57,6 @@ DownloadReply read_download_reply(const json::object& parameters);
 /// Adds one part of the answer to a List. Every file's name and etag are checked.
 void read_listing(const json::object& parameters, Listing& listing);
 
+FileProgress read_file_progress(const json::object& object);
+
 } // namespace wharf::cli

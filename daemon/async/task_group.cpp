@@ -1,7 +1,7 @@
 #include "daemon/async/task_group.hpp"
 
-#include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/async/cancellation.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -9,7 +9,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <exception>
 
@@ -19,16 +18,11 @@ namespace {
 
 /// Cancellation is the ordinary end of a task; everything else is worth a line.
 void log_failure(const std::string& name, const std::exception_ptr& failure) noexcept {
+    if (is_cancellation(failure)) {
+        return;
+    }
     try {
         std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& error) {
-        if (error.code() != asio::error::operation_aborted) {
-            log::error("async", "task {} failed: {}", name, error.what());
-        }
-    } catch (const Error& error) {
-        if (error.kind() != ErrorKind::cancelled) {
-            log::error("async", "task {} failed: {}", name, error.message());
-        }
     } catch (const std::exception& error) {
         log::error("async", "task {} failed: {}", name, error.what());
     } catch (...) { // a task root is the last place to catch anything

@@ -6,17 +6,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 namespace wharf::hub {
 
 namespace {
-
-using std::chrono::seconds;
-using SystemTime = std::chrono::system_clock::time_point;
-
-constexpr seconds longest_wait{3600};
 
 /// Takes the text up to `end` off the front; none when `end` does not occur.
 std::optional<std::string_view> take_until(std::string_view& text, char end) noexcept {
@@ -138,75 +132,6 @@ bool read_links(std::string_view text, std::optional<std::string>& next) {
     }
 }
 
-/// The value of "name=digits" in one item of a RateLimit field.
-std::optional<std::uint64_t> parameter(std::string_view item, std::string_view name) noexcept {
-    while (!item.empty()) {
-        const std::size_t end = std::min(item.find(';'), item.size());
-        std::string_view part = trimmed(item.substr(0, end));
-        if (take(part, name) && take(part, "=")) {
-            return parse_number(part);
-        }
-        item.remove_prefix(std::min(end + 1, item.size()));
-    }
-    return std::nullopt;
-}
-
-/// The longest of the windows in which nothing remains.
-std::optional<std::uint64_t> rate_limit_wait(const net::Headers& headers) {
-    std::optional<std::uint64_t> wait;
-    for (std::string_view field : headers.all("RateLimit")) {
-        while (!field.empty()) {
-            const std::size_t end = std::min(field.find(','), field.size());
-            const std::string_view item = field.substr(0, end);
-            const auto reset = parameter(item, "t");
-            if (parameter(item, "r") == 0U && reset) {
-                wait = std::max(wait.value_or(0), *reset);
-            }
-            field.remove_prefix(std::min(end + 1, field.size()));
-        }
-    }
-    return wait;
-}
-
-/// "Sun, 06 Nov 1994 08:49:37 GMT", the one form that may still be sent (RFC 9110, 5.6.7).
-/// In seconds: a year like 9999 does not fit the system clock's nanoseconds.
-std::optional<std::chrono::sys_seconds> parse_date(std::string_view text) noexcept {
-    static constexpr std::array<std::string_view, 12> months{
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' ||
-        text[16] != ' ' || text[19] != ':' || text[22] != ':' || text.substr(25) != " GMT") {
-        return std::nullopt;
-    }
-    const auto day = parse_number(text.substr(5, 2));
-    const auto month = std::ranges::find(months, text.substr(8, 3));
-    const auto year = parse_number(text.substr(12, 4));
-    const auto hour = parse_number(text.substr(17, 2));
-    const auto minute = parse_number(text.substr(20, 2));
-    const auto second = parse_number(text.substr(23, 2));
-    if (!day || month == months.end() || !year || !hour || !minute || !second) {
-        return std::nullopt;
-    }
-    const std::chrono::year_month_day date{
-        std::chrono::year{static_cast<int>(*year)},
-        std::chrono::month{static_cast<unsigned>(month - months.begin()) + 1},
-        std::chrono::day{static_cast<unsigned>(*day)}};
-    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) {
-        return std::nullopt;
-    }
-    return std::chrono::sys_days{date} + seconds{*hour * 3600 + *minute * 60 + *second};
-}
-
-std::optional<seconds> retry_after(std::string_view value, SystemTime now) noexcept {
-    if (const auto count = parse_number(value)) {
-        return seconds{std::min<std::uint64_t>(*count, longest_wait.count())};
-    }
-    const auto date = parse_date(value);
-    if (!date) {
-        return std::nullopt;
-    }
-    return std::clamp(*date - std::chrono::floor<seconds>(now), seconds{0}, longest_wait);
-}
-
 } // namespace
 
 std::string blob_name_of_etag(std::string_view value) {
@@ -253,14 +178,6 @@ Result<std::optional<std::string>> next_link(const net::Headers& headers) {
         }
     }
     return next;
-}
-
-std::optional<seconds> wait_asked(const net::Headers& headers, SystemTime now) {
-    if (const auto wait = rate_limit_wait(headers)) {
-        return seconds{std::min<std::uint64_t>(*wait, longest_wait.count())};
-    }
-    const auto field = headers.find("Retry-After");
-    return field ? retry_after(trimmed(*field), now) : std::nullopt;
 }
 
 } // namespace wharf::hub

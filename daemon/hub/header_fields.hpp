@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "daemon/net/headers.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,11 +32,5 @@ std::optional<std::uint64_t> parse_number(std::string_view text) noexcept;
 /// link. Errors: protocol for fields that cannot be read or name two of them: guessing would cut a
 /// listing short.
 Result<std::optional<std::string>> next_link(const net::Headers& headers);
-
-/// How long an answer asks us to stay away: the Hub's RateLimit field where nothing remains
-/// (`"api";r=0;t=55`), else Retry-After as seconds or as a date seen from `now`. At most an hour:
-/// the Hub's windows are five minutes, and nobody is to stop us for days by one field.
-std::optional<std::chrono::seconds> wait_asked(const net::Headers& headers,
-                                               std::chrono::system_clock::time_point now);
 
 } // namespace wharf::hub

@@ -182,8 +182,8 @@ net::HttpRequest file_request(const net::Url& url, const net::Url& endpoint, con
 
 } // namespace
 
-HubClient::HubClient(net::HttpClient& http, net::Url endpoint)
-    : own_{std::make_unique<HttpTransport>(http)}, transport_{own_.get()},
+HubClient::HubClient(net::HttpClient& http, net::Url endpoint, QuotaObserver observer)
+    : own_{std::make_unique<HttpTransport>(http, std::move(observer))}, transport_{own_.get()},
       endpoint_{std::move(endpoint)} {}
 
 HubClient::HubClient(Transport& transport, net::Url endpoint)
@@ -233,7 +233,8 @@ Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token t
 Awaitable<HubClient::ApiAnswer> HubClient::ask_api(net::Url url, Token token, Subject subject) {
     for (int hop = 0; hop <= most_redirects; ++hop) {
         net::HttpRequest request = request_for(url, endpoint_, token);
-        net::HttpResponse response = co_await transport_->send(std::move(request));
+        net::HttpResponse response =
+            co_await transport_->send(std::move(request), Account{token, Bucket::api});
         if (response.status() == 200) {
             check_coding(response.headers(), subject).value();
             std::string body = co_await response.read_all(most_answer_bytes);
@@ -263,7 +264,8 @@ Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, st
     for (int hop = 0; hop <= most_redirects; ++hop) {
         check_scheme(url, endpoint_, file.subject);
         net::HttpRequest request = file_request(url, endpoint_, source.token, range);
-        net::HttpResponse response = co_await transport_->send(std::move(request));
+        net::HttpResponse response =
+            co_await transport_->send(std::move(request), Account{source.token, Bucket::files});
         const bool from_hub = url.same_origin(endpoint_);
         if (from_hub && response.status() < 400) {
             check_identity(response, file).value();

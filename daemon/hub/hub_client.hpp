@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/async/awaitable.hpp"
+#include "daemon/hub/quota.hpp"
 #include "daemon/hub/types.hpp"
 #include "daemon/net/http_client.hpp"
 
@@ -54,8 +55,9 @@ struct FileBody {
 /// coroutines it has returned.
 class HubClient {
   public:
-    /// `endpoint` may have a path prefix. Requires: the client outlives this.
-    HubClient(net::HttpClient& http, net::Url endpoint);
+    /// `endpoint` may have a path prefix; `observer` is told what every answer says of quotas,
+    /// redirects and those of other hosts included. Requires: the client outlives this.
+    HubClient(net::HttpClient& http, net::Url endpoint, QuotaObserver observer = {});
 
     /// The same over any transport. Requires: the transport outlives this.
     HubClient(Transport& transport, net::Url endpoint);

@@ -1,7 +1,7 @@
 #include "daemon/hub/hub_error.hpp"
 
-#include "daemon/hub/header_fields.hpp"
 #include "daemon/hub/hub_json.hpp"
+#include "daemon/hub/quota.hpp"
 #include "daemon/hub/text.hpp"
 
 #include <fmt/format.h>

@@ -1,27 +1,31 @@
 #pragma once
 
+#include "daemon/hub/quota.hpp"
 #include "daemon/net/http_client.hpp"
 
 namespace wharf::hub {
 
 /// What the Hub's protocol needs of the network: one request, one answer, redirects not followed.
-/// Errors as net::HttpClient::send has them.
 class Transport {
   public:
     virtual ~Transport() = default;
-    virtual Awaitable<net::HttpResponse> send(net::HttpRequest request) = 0;
+
+    /// Errors as net::HttpClient::send has them. `account`: whose quota it is counted under.
+    virtual Awaitable<net::HttpResponse> send(net::HttpRequest request, Account account) = 0;
 };
 
-/// The real network. Requires: the client outlives this.
+/// The real network; tells `observer` what each answer says of quotas. Requires: the client
+/// outlives this.
 class HttpTransport final : public Transport {
   public:
-    explicit HttpTransport(net::HttpClient& http) : http_{http} {}
-    Awaitable<net::HttpResponse> send(net::HttpRequest request) override {
-        return http_.send(std::move(request));
-    }
+    explicit HttpTransport(net::HttpClient& http, QuotaObserver observer = {})
+        : http_{http}, observer_{std::move(observer)} {}
+
+    Awaitable<net::HttpResponse> send(net::HttpRequest request, Account account) override;
 
   private:
     net::HttpClient& http_;
+    QuotaObserver observer_;
 };
 
 } // namespace wharf::hub

@@ -19,11 +19,12 @@ std::string peer_name(const Url& url) {
 
 Error tunnel_refused(const std::string& peer, const std::string& proxy, unsigned status) {
     if (status == 407) {
-        return Error{ErrorKind::network,
-                     fmt::format("connecting to {}: the proxy {} wants a user and a password "
-                                 "(status 407)",
-                                 peer, proxy),
-                     "put them into the proxy's URL: http://user:password@host:port"};
+        Error unknown{ErrorKind::network,
+                      fmt::format("connecting to {}: the proxy {} wants a user and a password "
+                                  "(status 407)",
+                                  peer, proxy),
+                      "put them into the proxy's URL: http://user:password@host:port"};
+        return unknown.set_lasting();
     }
     return Error{
         ErrorKind::network,
@@ -42,8 +43,9 @@ std::optional<Socket> socket_behind(HttpExchange& exchange) {
 
 } // namespace
 
-Connector::Connector(Executor executor, const HttpOptions& options, ByteCounter received)
-    : options_{options}, received_{std::move(received)}, tls_{options.ca_file},
+Connector::Connector(Executor executor, const HttpOptions& options,
+                     std::shared_ptr<OpenSockets> sockets)
+    : options_{options}, sockets_{std::move(sockets)}, tls_{options.ca_file},
       proxies_{ProxyRules::make(options.proxy, options.no_proxy, process_environment).value()},
       resolver_{std::move(executor)} {}
 
@@ -76,7 +78,7 @@ Awaitable<Socket> Connector::connect(std::string host, std::uint16_t port, std::
     const ConnectLimits limits{.per_address = options_.connect_timeout};
     auto socket = co_await connect_any(alternate_families(found), port, limits, peer);
     log::debug("net", "connected to {}", peer);
-    co_return Socket{std::move(socket), std::move(peer), received_};
+    co_return Socket{std::move(socket), std::move(peer), sockets_};
 }
 
 /// RFC 9110, section 9.3.6. The proxy has `connect_timeout` to reach the host.
@@ -86,6 +88,7 @@ Awaitable<Socket> Connector::open_tunnel(Proxy proxy, Url url) {
     to_proxy.rename(fmt::format("{} through proxy {}", peer, proxy.name()));
     const ExchangeLimits limits{.first_byte_timeout = options_.connect_timeout,
                                 .stall_timeout = options_.connect_timeout,
+                                .min_speed = 0,
                                 .max_header_bytes = options_.max_header_bytes};
     HttpExchange exchange{std::make_unique<TcpStream>(std::move(to_proxy)), limits};
     OutgoingRequest request;

@@ -16,7 +16,7 @@ namespace wharf::net {
 class Connector {
   public:
     /// Throws an invalid_request Error when the CA file or the proxy is unusable.
-    Connector(Executor executor, const HttpOptions& options, ByteCounter received);
+    Connector(Executor executor, const HttpOptions& options, std::shared_ptr<OpenSockets> sockets);
 
     /// A fresh connection on which requests for the URL's origin can be sent in the style of
     /// style_for(). Throws network Errors.
@@ -29,7 +29,7 @@ class Connector {
 
   private:
     const HttpOptions& options_;
-    ByteCounter received_;
+    std::shared_ptr<OpenSockets> sockets_;
     TlsContext tls_;
     ProxyRules proxies_;
     Resolver resolver_;

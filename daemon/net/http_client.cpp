@@ -14,13 +14,13 @@ namespace wharf::net {
 /// Shared with requests under way and with responses, whose connections refer to it.
 struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     Impl(const Executor& executor, HttpOptions chosen)
-        : options{std::move(chosen)}, connector{executor, options, received},
+        : options{std::move(chosen)}, connector{executor, options, sockets},
           pool{std::make_shared<ConnectionPool>(
               executor, ConnectionPool::Limits{.per_origin = options.max_idle_per_host,
                                                .idle_timeout = options.idle_timeout})} {}
 
     const HttpOptions options;
-    ByteCounter received = std::make_shared<std::atomic<std::uint64_t>>(0);
+    const std::shared_ptr<OpenSockets> sockets = std::make_shared<OpenSockets>();
     Connector connector;
     std::shared_ptr<ConnectionPool> pool;
     std::size_t responses = 0; ///< alive
@@ -107,6 +107,7 @@ Awaitable<HttpResponse> HttpClient::Impl::send(std::shared_ptr<Impl> self, HttpR
 std::unique_ptr<HttpExchange> HttpClient::Impl::begin(std::unique_ptr<Stream> stream) const {
     const ExchangeLimits limits{.first_byte_timeout = options.first_byte_timeout,
                                 .stall_timeout = options.stall_timeout,
+                                .min_speed = options.min_speed,
                                 .max_header_bytes = options.max_header_bytes};
     return std::make_unique<HttpExchange>(std::move(stream), limits);
 }
@@ -131,13 +132,14 @@ Awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
     return Impl::send(impl_, std::move(request));
 }
 
-void HttpClient::close_idle() noexcept {
+void HttpClient::distrust_connections(std::chrono::seconds within) noexcept {
     impl_->pool->clear();
     impl_->connector.forget_addresses();
+    impl_->sockets->probe(within);
 }
 
 std::uint64_t HttpClient::bytes_received() const noexcept {
-    return impl_->received->load(std::memory_order_relaxed);
+    return impl_->sockets->received();
 }
 
 } // namespace wharf::net

@@ -28,8 +28,11 @@ struct HttpOptions {
     std::chrono::milliseconds connect_timeout{10'000}; ///< one address; names with several get more
     std::chrono::milliseconds tls_timeout{10'000};
     std::chrono::milliseconds first_byte_timeout{60'000}; ///< request sent until the final header
-    std::chrono::milliseconds stall_timeout{30'000};      ///< no byte moves in either body
-    std::chrono::milliseconds idle_timeout{30'000};       ///< how long unused connections are kept
+    /// A body (either one) for which we have waited so long must have moved this many bytes per
+    /// second meanwhile, or it is given up. 0: at least one byte in that time.
+    std::chrono::milliseconds stall_timeout{30'000};
+    std::uint64_t min_speed = 1 << 10;
+    std::chrono::milliseconds idle_timeout{30'000}; ///< how long unused connections are kept
     std::size_t max_idle_per_host = 32;
     std::size_t max_header_bytes = 64 << 10;
 };
@@ -94,8 +97,10 @@ class HttpClient {
     /// Errors for answers that are not HTTP or over the limits.
     Awaitable<HttpResponse> send(HttpRequest request);
 
-    /// Closes all unused connections, for instance after an error of the whole network.
-    void close_idle() noexcept;
+    /// After the machine slept or its network changed: closes all unused connections, forgets
+    /// addresses, and has those in use checked. Requests whose peer is gone fail with a network
+    /// Error in about `within`; the others go on.
+    void distrust_connections(std::chrono::seconds within = std::chrono::seconds{5}) noexcept;
 
     /// Bytes received from all peers so far. Any thread.
     std::uint64_t bytes_received() const noexcept;

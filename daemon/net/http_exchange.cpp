@@ -16,11 +16,12 @@ namespace wharf::net {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using Framing = HeaderDecoder::Framing;
 
 constexpr std::size_t header_read_bytes = 16 << 10;
 constexpr std::size_t chunked_read_bytes = 64 << 10;
-/// A body is sent in pieces of this size, so that a slow but moving upload is no stall.
+/// Between pieces of this size a body's sender looks whether the answer has come already.
 constexpr std::size_t send_piece_bytes = 64 << 10;
 /// Peers may send 1xx answers to keep a waiting client alive; not for ever.
 constexpr unsigned most_interim_answers = 100;
@@ -43,7 +44,8 @@ std::span<std::byte> HttpExchange::Buffer::room(std::size_t least) {
 }
 
 HttpExchange::HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits)
-    : stream_{std::move(stream)}, limits_{limits}, chunks_{limits.max_header_bytes} {}
+    : stream_{std::move(stream)}, limits_{limits}, watch_{limits.min_speed, limits.stall_timeout},
+      chunks_{limits.max_header_bytes} {}
 
 Awaitable<> HttpExchange::run(OutgoingRequest request) {
     assert(!decoder_);
@@ -85,8 +87,7 @@ Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
     const auto along = body.substr(0, send_piece_bytes); // in one write with the header
     request.header.append(along);
     body.remove_prefix(along.size());
-    co_await stream_->write_all(request.header,
-                                Deadline::after(limits_.stall_timeout, "sending to"));
+    co_await write_all(request.header);
     while (!body.empty()) {
         if (!has_nothing_more() || !stream_->is_quiet()) {
             const bool is_final = co_await receive_header(answer_deadline());
@@ -95,10 +96,19 @@ Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
             }
         }
         const auto piece = body.substr(0, send_piece_bytes);
-        co_await stream_->write_all(piece, Deadline::after(limits_.stall_timeout, "sending to"));
+        co_await write_all(piece);
         body.remove_prefix(piece.size());
     }
     co_return false;
+}
+
+Awaitable<> HttpExchange::write_all(std::string_view data) {
+    while (!data.empty()) {
+        const auto deadline = watch_.begin(Clock::now(), "sending to");
+        const std::size_t count = co_await stream_->write_some(data, deadline);
+        watch_.moved(count);
+        data.remove_prefix(count);
+    }
 }
 
 Awaitable<> HttpExchange::receive_final_header() {
@@ -133,6 +143,7 @@ Awaitable<bool> HttpExchange::receive_header(Deadline deadline) {
         }
         co_return false;
     }
+    watch_ = SpeedWatch{limits_.min_speed, limits_.stall_timeout};
     framing_ = decoder_->framing();
     length_ = remaining_ = framing_ == Framing::sized ? decoder_->length() : 0;
     co_return true;
@@ -183,6 +194,14 @@ Awaitable<std::size_t> HttpExchange::read_some(std::span<std::byte> buffer) {
     co_return count;
 }
 
+/// Reads bytes of the body as they come, while they come fast enough.
+Awaitable<std::size_t> HttpExchange::read_watched(std::span<std::byte> buffer) {
+    const auto deadline = watch_.begin(Clock::now(), "reading from");
+    const std::size_t count = co_await stream_->read_some(buffer, deadline);
+    watch_.moved(count);
+    co_return count;
+}
+
 Awaitable<std::size_t> HttpExchange::read_plain(std::span<std::byte> buffer) {
     const bool sized = framing_ == Framing::sized;
     if (sized) {
@@ -195,7 +214,8 @@ Awaitable<std::size_t> HttpExchange::read_plain(std::span<std::byte> buffer) {
         std::memcpy(buffer.data(), early.data(), count);
         buffer_.consume(count);
     } else {
-        count = co_await stream_->read_some(buffer, stall_deadline());
+        buffer_.release(); // the rest goes straight to the caller
+        count = co_await read_watched(buffer);
     }
     if (count > 0) {
         remaining_ -= sized ? count : 0;
@@ -220,7 +240,8 @@ Awaitable<std::size_t> HttpExchange::read_chunked(std::span<std::byte> buffer) {
                 co_return chunk->produced;
             }
         }
-        const std::size_t count = co_await fill(chunked_read_bytes, stall_deadline());
+        const std::size_t count = co_await read_watched(buffer_.room(chunked_read_bytes));
+        buffer_.filled(count);
         if (count == 0) {
             throw ConnectionLost{
                 fmt::format("{} closed the connection amid a chunked body", stream_->peer())};
@@ -240,10 +261,6 @@ bool HttpExchange::is_reusable() const noexcept {
 
 Deadline HttpExchange::answer_deadline() const {
     return Deadline::after(limits_.first_byte_timeout, "waiting for an answer from");
-}
-
-Deadline HttpExchange::stall_deadline() const {
-    return Deadline::after(limits_.stall_timeout, "reading from");
 }
 
 } // namespace wharf::net

@@ -3,6 +3,7 @@
 #include "daemon/net/chunked_decoder.hpp"
 #include "daemon/net/header_decoder.hpp"
 #include "daemon/net/headers.hpp"
+#include "daemon/net/speed_watch.hpp"
 #include "daemon/net/stream.hpp"
 
 #include <chrono>
@@ -15,7 +16,8 @@ namespace wharf::net {
 
 struct ExchangeLimits {
     std::chrono::milliseconds first_byte_timeout; ///< request sent until the final header is there
-    std::chrono::milliseconds stall_timeout;      ///< each read of the body, each piece sent
+    std::chrono::milliseconds stall_timeout;      ///< as in HttpOptions, and so is min_speed
+    std::uint64_t min_speed;
     std::size_t max_header_bytes;
 };
 
@@ -63,6 +65,8 @@ class HttpExchange {
         /// Room for at least `least` more bytes behind the unread ones.
         std::span<std::byte> room(std::size_t least);
         void filled(std::size_t count) noexcept { end_ += count; }
+        /// Gives the memory back. Requires: nothing is unread.
+        void release() noexcept { *this = {}; }
 
       private:
         std::vector<std::byte> bytes_;
@@ -72,6 +76,7 @@ class HttpExchange {
 
     std::unique_ptr<Stream> stream_;
     ExchangeLimits limits_;
+    SpeedWatch watch_; ///< over the request's body, then over the answer's
     std::unique_ptr<HeaderDecoder> decoder_;
     ChunkedDecoder chunks_;
     Buffer buffer_;
@@ -90,8 +95,9 @@ class HttpExchange {
     Awaitable<std::size_t> fill(std::size_t least, Deadline deadline);
     Awaitable<std::size_t> read_plain(std::span<std::byte> buffer);
     Awaitable<std::size_t> read_chunked(std::span<std::byte> buffer);
+    Awaitable<std::size_t> read_watched(std::span<std::byte> buffer);
+    Awaitable<> write_all(std::string_view data);
     Deadline answer_deadline() const;
-    Deadline stall_deadline() const;
 };
 
 } // namespace wharf::net

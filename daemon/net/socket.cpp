@@ -16,6 +16,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace wharf::net {
@@ -25,10 +27,39 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using asio::ip::tcp;
 
+/// A peer whose machine is gone, or whose packets a middlebox has begun to drop, sends no end of
+/// the connection. After so long without a sign of it our kernel asks, and so many times: it is
+/// given up after 30 s, sooner than we would wait for the first byte of an answer. This also keeps
+/// the entry of a long silent connection in NATs alive.
+constexpr int probe_after_s = 15;
+constexpr int probe_interval_s = 5;
+constexpr int most_probes = 3;
+
+void set_option(int fd, int level, int name, int value) noexcept {
+    static_cast<void>(::setsockopt(fd, level, name, &value, sizeof value)); // or do without it
+}
+
 } // namespace
 
+/// The kernel judges by the time since it last heard of the peer, once a probe is out: a peer that
+/// has been silent for `within` already has one second to answer. What was sent and not
+/// acknowledged is judged by the same limit at its next repetition.
+void OpenSockets::probe(std::chrono::seconds within) noexcept {
+    for (const int fd : descriptors_) {
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(within.count()) * 1000);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1); // last: it sets the timer
+    }
+}
+
 struct Socket::State : std::enable_shared_from_this<State> {
-    explicit State(tcp::socket s) : socket{std::move(s)}, timer{socket.get_executor()} {}
+    State(tcp::socket s, std::shared_ptr<OpenSockets> g)
+        : group{std::move(g)}, socket{std::move(s)}, timer{socket.get_executor()} {
+        group->descriptors_.insert(socket.native_handle());
+    }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() { group->descriptors_.erase(socket.native_handle()); }
 
     void start(Clock::time_point at) {
         fired = false;
@@ -65,6 +96,7 @@ struct Socket::State : std::enable_shared_from_this<State> {
         socket.cancel(ignored);
     }
 
+    std::shared_ptr<OpenSockets> group;
     tcp::socket socket;
     asio::steady_timer timer;
     Clock::time_point limit = Clock::time_point::max();       ///< of the current wait
@@ -72,12 +104,16 @@ struct Socket::State : std::enable_shared_from_this<State> {
     bool fired = false;
 };
 
-Socket::Socket(tcp::socket socket, std::string peer, ByteCounter received)
-    : state_{std::make_shared<State>(std::move(socket))}, peer_{std::move(peer)},
-      received_{std::move(received)} {
+Socket::Socket(tcp::socket socket, std::string peer, std::shared_ptr<OpenSockets> group)
+    : state_{std::make_shared<State>(std::move(socket), std::move(group))}, peer_{std::move(peer)} {
     boost::system::error_code ignored; // a connection that is lost already tells so when used
     state_->socket.non_blocking(true, ignored);
     state_->socket.set_option(tcp::no_delay{true}, ignored);
+    const int fd = state_->socket.native_handle();
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, probe_after_s);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, probe_interval_s);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, most_probes);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 Socket::~Socket() = default;
@@ -88,7 +124,8 @@ ssize_t Socket::receive(std::span<std::byte> buffer) noexcept {
         count = ::recv(state_->socket.native_handle(), buffer.data(), buffer.size(), 0);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
-        received_->fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+        state_->group->received_.fetch_add(static_cast<std::uint64_t>(count),
+                                           std::memory_order_relaxed);
         since_turn_ += static_cast<std::size_t>(count);
     }
     return count;

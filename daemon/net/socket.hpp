@@ -5,21 +5,37 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <sys/types.h>
 
 namespace wharf::net {
 
-/// Counts what all connections of a client have received; read from any thread.
-using ByteCounter = std::shared_ptr<std::atomic<std::uint64_t>>;
+/// The open sockets of one client. Belongs to the client's thread, but for received().
+class OpenSockets {
+  public:
+    /// Bytes that have come on all sockets there ever were. Any thread.
+    std::uint64_t received() const noexcept { return received_.load(std::memory_order_relaxed); }
+
+    /// Has the kernel ask each peer now whether it is there: reading from one that does not answer
+    /// fails soon after `within`, what is on its way to it unheard fails as well. Peers that are
+    /// there notice nothing.
+    void probe(std::chrono::seconds within) noexcept;
+
+  private:
+    friend class Socket;
+    std::atomic<std::uint64_t> received_{0};
+    std::set<int> descriptors_;
+};
 
 /// A connected, non-blocking TCP socket: plain reads and writes that never wait, and waits that
 /// have a deadline. A deadline costs one comparison as long as things move: the one timer is set
 /// again only when it fires too early.
 class Socket {
   public:
-    Socket(asio::ip::tcp::socket socket, std::string peer, ByteCounter received);
+    Socket(asio::ip::tcp::socket socket, std::string peer, std::shared_ptr<OpenSockets> group);
     Socket(Socket&&) noexcept = default;
     ~Socket();
 
@@ -53,7 +69,6 @@ class Socket {
 
     std::shared_ptr<State> state_; // shared with the timer's handler, which may come after our end
     std::string peer_;
-    ByteCounter received_;
     std::size_t since_turn_ = 0;
 
     Awaitable<> wait(asio::ip::tcp::socket::wait_type what, Deadline deadline);

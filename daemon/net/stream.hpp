@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,13 +17,15 @@ struct Deadline {
     std::chrono::steady_clock::time_point at;
     std::chrono::milliseconds limit; ///< how long the step had, for the message
     std::string_view step;           ///< a literal that goes before the peer: "reading from"
+    std::uint64_t moved = 0;         ///< bytes that did move in that time, for the message
 
     /// A deadline `limit` from now.
     static Deadline after(std::chrono::milliseconds limit, std::string_view step);
 
     bool has_passed() const { return std::chrono::steady_clock::now() >= at; }
 
-    /// The network Error "<step> <peer> timed out after 10 s".
+    /// The network Error "<step> <peer> timed out after 10 s", or "<step> <peer>: only 30 bytes in
+    /// 10 s".
     Error error(std::string_view peer) const;
 };
 
@@ -43,8 +46,9 @@ class Stream {
     /// or a network Error at the deadline. Requires: `buffer` is not empty.
     virtual Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) = 0;
 
-    /// Writes all of it. Throws as read_some does.
-    virtual Awaitable<> write_all(std::string_view data, Deadline deadline) = 0;
+    /// Writes at least one byte and returns how many. Throws as read_some does. Requires: `data` is
+    /// not empty.
+    virtual Awaitable<std::size_t> write_some(std::string_view data, Deadline deadline) = 0;
 
     /// Whether the peer has neither closed nor sent anything since the last read: only then may the
     /// connection carry another request. Does not wait.

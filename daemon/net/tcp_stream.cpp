@@ -23,17 +23,18 @@ Awaitable<std::size_t> TcpStream::read_some(std::span<std::byte> buffer, Deadlin
     }
 }
 
-Awaitable<> TcpStream::write_all(std::string_view data, Deadline deadline) {
-    while (!data.empty()) {
+Awaitable<std::size_t> TcpStream::write_some(std::string_view data, Deadline deadline) {
+    assert(!data.empty());
+    for (;;) {
         const ssize_t count = socket_.send(data);
         const int error_number = errno;
         if (count >= 0) {
-            data.remove_prefix(static_cast<std::size_t>(count));
-        } else if (error_number == EAGAIN || error_number == EWOULDBLOCK) {
-            co_await socket_.wait_writable(deadline);
-        } else {
+            co_return static_cast<std::size_t>(count);
+        }
+        if (error_number != EAGAIN && error_number != EWOULDBLOCK) {
             throw socket_.lost("sending to", error_number);
         }
+        co_await socket_.wait_writable(deadline);
     }
 }
 

@@ -10,7 +10,7 @@ class TcpStream final : public Stream {
     explicit TcpStream(Socket socket) : socket_{std::move(socket)} {}
 
     Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) override;
-    Awaitable<> write_all(std::string_view data, Deadline deadline) override;
+    Awaitable<std::size_t> write_some(std::string_view data, Deadline deadline) override;
     bool is_quiet() noexcept override { return socket_.is_quiet(); }
     const std::string& peer() const noexcept override { return socket_.peer(); }
 

@@ -19,6 +19,9 @@ namespace {
 /// One read from the kernel takes up to this much, four records: the flat part of the curve.
 constexpr std::size_t read_ahead_bytes = 64 << 10;
 
+/// Peers that a daemon talks to are few.
+constexpr std::size_t most_sessions = 64;
+
 Socket& socket_of(BIO* bio) noexcept {
     return *static_cast<Socket*>(BIO_get_data(bio));
 }
@@ -92,6 +95,10 @@ TlsContext::TlsContext(const std::string& ca_file)
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_app_data(context, this);
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, read_ahead_bytes);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
@@ -102,8 +109,40 @@ TlsContext::TlsContext(const std::string& ca_file)
 
 TlsContext::~TlsContext() = default;
 
+void TlsContext::resume(SSL* connection, const std::string& peer) {
+    SSL_set_app_data(connection, const_cast<std::string*>(&peer));
+    const auto known = sessions_.find(peer);
+    if (known != sessions_.end()) {
+        SSL_set_session(connection, known->second.get()); // or begins anew, if it cannot
+    }
+}
+
+/// OpenSSL has a session for later: with TLS 1.3 whenever the peer sends a ticket. True when it is
+/// ours now.
+int TlsContext::keep_session(SSL* connection, SSL_SESSION* session) noexcept {
+    auto& sessions =
+        static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(connection)))->sessions_;
+    const auto* peer = static_cast<const std::string*>(SSL_get_app_data(connection));
+    if (peer == nullptr) {
+        return 0;
+    }
+    try {
+        if (sessions.size() >= most_sessions && !sessions.contains(*peer)) {
+            sessions.erase(sessions.begin());
+        }
+        sessions[*peer].reset(session);
+        return 1;
+    } catch (const std::bad_alloc&) { // the next connection takes a little longer
+        return 0;
+    }
+}
+
 void TlsContext::Deleter::operator()(ssl_ctx_st* context) const noexcept {
     SSL_CTX_free(context);
+}
+
+void TlsContext::Deleter::operator()(ssl_session_st* session) const noexcept {
+    SSL_SESSION_free(session);
 }
 
 void TlsContext::Deleter::operator()(bio_method_st* method) const noexcept {

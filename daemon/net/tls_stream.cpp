@@ -26,14 +26,14 @@ struct SslDeleter {
 
 class TlsStream final : public Stream {
   public:
-    TlsStream(Socket socket, const TlsContext& context, std::string host);
+    TlsStream(Socket socket, TlsContext& context, std::string host);
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;
     ~TlsStream() override;
 
     Awaitable<> handshake(Deadline deadline);
     Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) override;
-    Awaitable<> write_all(std::string_view data, Deadline deadline) override;
+    Awaitable<std::size_t> write_some(std::string_view data, Deadline deadline) override;
     bool is_quiet() noexcept override;
     const std::string& peer() const noexcept override { return socket_.peer(); }
 
@@ -54,7 +54,7 @@ class TlsStream final : public Stream {
     Error handshake_error() const;
 };
 
-TlsStream::TlsStream(Socket socket, const TlsContext& context, std::string host)
+TlsStream::TlsStream(Socket socket, TlsContext& context, std::string host)
     : socket_{std::move(socket)}, host_{std::move(host)}, ssl_{SSL_new(context.context())} {
     BIO* bio = BIO_new(context.socket_method());
     if (!ssl_ || bio == nullptr) {
@@ -65,6 +65,7 @@ TlsStream::TlsStream(Socket socket, const TlsContext& context, std::string host)
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio); // takes it over
     expect_host();
+    context.resume(ssl_.get(), peer());
 }
 
 TlsStream::~TlsStream() {
@@ -125,10 +126,11 @@ Error TlsStream::handshake_error() const {
                            "its PEM file";
         hint = by_time ? "check the clock of this machine and the server's certificate" : hint;
         hint = by_name ? "check the host's name and the proxy settings" : hint;
-        return Error{ErrorKind::network,
-                     fmt::format("the certificate of {} is refused: {}", peer(),
-                                 X509_verify_cert_error_string(verdict)),
-                     hint};
+        Error refused{ErrorKind::network,
+                      fmt::format("the certificate of {} is refused: {}", peer(),
+                                  X509_verify_cert_error_string(verdict)),
+                      hint};
+        return refused.set_lasting();
     }
     const char* reason = ERR_reason_error_string(code);
     std::string why = "the peer closed the connection";
@@ -213,17 +215,19 @@ Awaitable<std::size_t> TlsStream::read_some(std::span<std::byte> buffer, Deadlin
     }
 }
 
-Awaitable<> TlsStream::write_all(std::string_view data, Deadline deadline) {
-    while (!data.empty()) {
+/// OpenSSL wants the same bytes again after it had to wait: the caller's data stay where they are.
+Awaitable<std::size_t> TlsStream::write_some(std::string_view data, Deadline deadline) {
+    assert(!data.empty());
+    for (;;) {
         std::size_t count = 0;
         ERR_clear_error();
         errno = 0;
         const int result = SSL_write_ex(ssl_.get(), data.data(), data.size(), &count);
-        data.remove_prefix(count);
-        if (result != 1) {
-            const Wants wants = judge(result, "sending to");
-            co_await satisfy(wants, deadline);
+        if (result == 1) {
+            co_return count;
         }
+        const Wants wants = judge(result, "sending to");
+        co_await satisfy(wants, deadline);
     }
 }
 
@@ -240,8 +244,8 @@ bool TlsStream::is_quiet() noexcept {
 
 } // namespace
 
-Awaitable<std::unique_ptr<Stream>> open_tls(Socket socket, const TlsContext& context,
-                                            std::string host, Deadline deadline) {
+Awaitable<std::unique_ptr<Stream>> open_tls(Socket socket, TlsContext& context, std::string host,
+                                            Deadline deadline) {
     auto stream = std::make_unique<TlsStream>(std::move(socket), context, std::move(host));
     co_await stream->handshake(deadline);
     co_return std::unique_ptr<Stream>{std::move(stream)};

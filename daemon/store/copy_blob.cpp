@@ -2,7 +2,6 @@
 
 #include "base/error.hpp"
 #include "daemon/store/blob_files.hpp"
-#include "daemon/store/file_system.hpp"
 
 #include <fmt/format.h>
 
@@ -16,21 +15,6 @@
 #include <vector>
 
 namespace wharf::store {
-
-Stamp publish_blob(const Directory& cache, PartialFile& file, const std::string& repo_folder) {
-    constexpr int tries = 3; // the official `cache rm` may remove the repo at any moment
-    for (int i = 0; i < tries; ++i) {
-        Unsynced unsynced;
-        const Directory blobs = make_repo(cache, repo_folder, &unsynced);
-        if (file.commit(blobs)) {
-            sync_all(unsynced);
-            return stamp_of(file.fd());
-        }
-    }
-    throw Error{ErrorKind::storage,
-                fmt::format("publishing {}: the folder {} is removed again and again", file.etag(),
-                            repo_folder)};
-}
 
 namespace {
 
@@ -70,21 +54,22 @@ void copy_content(int source, PartialFile& target) {
 
 } // namespace
 
-std::optional<Stamp> copy_blob(const Directory& cache, Staging& staging, const std::string& etag,
-                               const std::string& from, const std::string& to,
-                               const Stamp& expected) {
+std::unique_ptr<PartialFile> copy_blob(const Directory& cache, Staging& staging, const Space& space,
+                                       const std::string& etag, const std::string& from,
+                                       const Stamp& expected) {
     const UniqueFd source = BlobFiles{cache}.open(from, etag);
     if (!source || stamp_of(source.value()) != expected) {
-        return {};
+        return nullptr;
     }
-    const auto path = staging.new_path(etag);
-    require_space(path.parent_path(), expected.size);
-    PartialFile copy{path, etag, expected.size};
-    copy_content(source.value(), copy);
+    space.require(expected.size);
+    auto copy = std::make_unique<PartialFile>(staging.folder(), staging.new_name(etag), etag,
+                                              expected.size);
+    copy->reserve();
+    copy_content(source.value(), *copy);
     if (stamp_of(source.value()) != expected) {
-        return {}; // written to while it was copied
+        return nullptr; // written to while it was copied
     }
-    return publish_blob(cache, copy, to);
+    return copy;
 }
 
 } // namespace wharf::store

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <optional>
+#include <fcntl.h>
+#include <limits>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 #include <utility>
 
 namespace wharf::store {
@@ -47,28 +49,79 @@ std::string_view network_file_system_of(const std::filesystem::path& folder) {
 
 namespace {
 
-std::optional<std::uint64_t> free_space(const std::filesystem::path& folder) {
+constexpr std::uint64_t usual_reserve = std::uint64_t{1} << 30;
+constexpr std::uint64_t reserve_divisor = 50; // 2 %
+
+struct Room {
+    std::uint64_t free = 0;
+    std::uint64_t total = 0; ///< 0: the file system does not say
+};
+
+Room room_of(const std::filesystem::path& folder) {
     struct statvfs info{};
     if (::statvfs(folder.c_str(), &info) != 0) {
-        return {};
+        throw system_error(fmt::format("asking how much is free in {}", folder.native()), errno);
     }
-    return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+    return {static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize,
+            static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize};
+}
+
+std::uint64_t reserve_of(const Room& room, const std::optional<std::uint64_t>& min_free) {
+    return min_free.value_or(std::min(usual_reserve, room.total / reserve_divisor));
+}
+
+Error no_space(std::string message) {
+    return Error{ErrorKind::no_space, std::move(message), "free some space there, then try again"};
 }
 
 } // namespace
 
-Error no_space(const std::filesystem::path& folder, std::uint64_t needed) {
-    const auto free = free_space(folder);
-    return Error{ErrorKind::no_space,
-                 fmt::format("needs {}, {} free in {}", format_size(needed),
-                             free ? format_size(*free) : "unknown", folder.native()),
-                 "free some space there, then try again"};
+Space::Space(std::filesystem::path folder, std::optional<std::uint64_t> min_free)
+    : folder_{std::move(folder)}, min_free_{min_free} {}
+
+std::uint64_t Space::available() const {
+    const Room room = room_of(folder_);
+    if (room.total == 0) {
+        return std::numeric_limits<std::uint64_t>::max();
+    }
+    const auto reserve = reserve_of(room, min_free_);
+    return room.free > reserve ? room.free - reserve : 0;
 }
 
-void require_space(const std::filesystem::path& folder, std::uint64_t size) {
-    const auto free = free_space(folder);
-    if (free && *free < size) {
-        throw no_space(folder, size);
+void Space::require(std::uint64_t bytes) const {
+    if (available() < bytes) {
+        const Room room = room_of(folder_);
+        throw no_space(fmt::format("needs {}, {} free in {}, of which {} are to stay free",
+                                   format_size(bytes), format_size(room.free), folder_.native(),
+                                   format_size(reserve_of(room, min_free_))));
+    }
+}
+
+Error disk_error(std::string_view doing, const std::string& folder, std::uint64_t needed,
+                 int error_number) {
+    if (error_number == EDQUOT) {
+        return no_space(fmt::format("needs {}, more than the disk quota in {} allows",
+                                    format_size(needed), folder));
+    }
+    if (error_number == ENOSPC) {
+        return no_space(fmt::format("needs {}, {} free in {}", format_size(needed),
+                                    format_size(room_of(folder).free), folder));
+    }
+    return system_error(doing, error_number);
+}
+
+void reserve_space(int fd, std::uint64_t size, const std::string& folder) {
+    const auto length = static_cast<off_t>(size);
+    int result = 0;
+    do {
+        result = size == 0 ? 0 : ::fallocate(fd, 0, 0, length);
+    } while (result != 0 && errno == EINTR);
+    // Not every file system can reserve (NFS before 4.2, some FUSE): at least give it its size.
+    if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+        result = ::ftruncate(fd, length);
+    }
+    if (result != 0) {
+        throw disk_error(fmt::format("reserving space in {}", folder), folder, size, errno);
     }
 }
 

@@ -172,12 +172,6 @@ void Shelf::place(const std::string& repo_folder, const std::string& commit,
     }
 }
 
-void Shelf::place_copy(const std::string& repo_folder, const std::string& commit, const Copy& copy,
-                       const Stamp& stamp) {
-    catalogue_.record_verified(copy.entry.etag(), repo_folder, stamp);
-    place(repo_folder, commit, {copy.entry});
-}
-
 std::vector<std::string> Shelf::candidates(const std::string& repo_folder,
                                            const std::string& etag) {
     std::vector<std::string> folders{repo_folder};

@@ -46,9 +46,9 @@ class Shelf {
     std::vector<bool> held(const std::string& repo_folder,
                            const std::vector<hub::TreeEntry>& wanted);
 
-    /// A copy has become this repo's blob: notes it and makes the pointer.
-    void place_copy(const std::string& repo_folder, const std::string& commit, const Copy& copy,
-                    const Stamp& stamp);
+    /// Makes pointers to blobs that this repo has.
+    void place(const std::string& repo_folder, const std::string& commit,
+               const std::vector<hub::TreeEntry>& entries);
 
     /// Repo folders whose file of that name may be right: this repo's own first.
     std::vector<std::string> candidates(const std::string& repo_folder, const std::string& etag);
@@ -92,8 +92,6 @@ class Shelf {
     void forget_gone(const Survey& survey);
     void share(BlobFiles& files, const std::string& repo_folder, const std::string& commit,
                Sorted& sorted);
-    void place(const std::string& repo_folder, const std::string& commit,
-               const std::vector<hub::TreeEntry>& entries);
     Pending& pending(const std::string& repo_folder, const std::string& commit);
 
     const Directory& cache_;

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "daemon/store/layout.hpp"
+#include "daemon/store/partials.hpp"
 
 #include <fmt/format.h>
 
@@ -26,16 +27,6 @@ void require_same_file_system(const Directory& folder, const Directory& cache) {
     }
 }
 
-void empty(const Directory& folder) {
-    const auto names = folder.list();
-    for (const auto& name : names) {
-        folder.remove(name);
-    }
-    if (!names.empty()) {
-        log::info("store", "removed {} unfinished files of an earlier run", names.size());
-    }
-}
-
 void write_all(int fd, std::string_view content, const std::string& path) {
     while (!content.empty()) {
         const auto count = ::write(fd, content.data(), content.size());
@@ -54,27 +45,24 @@ bool cannot_link(int error) {
 
 } // namespace
 
-Staging::Staging(const Directory& cache) : folder_{cache.make(layout::staging)} {
-    if (::fchmod(folder_.fd(), 0700) != 0) {
-        throw system_error(fmt::format("closing {} to others", folder_.path()), errno);
+Staging::Staging(const Directory& cache, std::chrono::seconds keep_partials)
+    : folder_{std::make_shared<const Directory>(cache.make(layout::staging))} {
+    if (::fchmod(folder_->fd(), 0700) != 0) {
+        throw system_error(fmt::format("closing {} to others", folder_->path()), errno);
     }
-    require_same_file_system(folder_, cache);
+    require_same_file_system(*folder_, cache);
     // Two daemons on one cache would remove each other's unfinished files.
-    claim(folder_, fmt::format("the cache {}", cache.path()), "cache.dir");
-    empty(folder_);
+    claim(*folder_, fmt::format("the cache {}", cache.path()), "cache.dir");
+    remove_unusable(folder_, keep_partials);
 }
 
 std::string Staging::new_name(std::string_view stem) {
-    // Unique without chance: the folder was empty at start and is ours alone.
-    return fmt::format("{}.{:08x}.partial", stem, next_.fetch_add(1, std::memory_order_relaxed));
-}
-
-std::filesystem::path Staging::new_path(std::string_view etag) {
-    return folder_.path_of(new_name(etag));
+    // Unique without chance: no such names were left at start, and the folder is ours alone.
+    return fmt::format("{}.{:08x}.tmp", stem, next_.fetch_add(1, std::memory_order_relaxed));
 }
 
 void Staging::move(const std::string& staged, const Directory& folder, const std::string& name) {
-    if (::renameat(folder_.fd(), staged.c_str(), folder.fd(), name.c_str()) != 0) {
+    if (::renameat(folder_->fd(), staged.c_str(), folder.fd(), name.c_str()) != 0) {
         throw system_error(fmt::format("putting {} in place", folder.path_of(name)), errno);
     }
 }
@@ -83,9 +71,9 @@ void Staging::replace_file(const Directory& folder, const std::string& name,
                            std::string_view content, Durability durability) {
     const std::string staged = new_name("file");
     const std::string path = folder.path_of(name);
-    ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
+    ScopeExit clean_up{[&] { ::unlinkat(folder_->fd(), staged.c_str(), 0); }};
     const UniqueFd fd{adopt_fd,
-                      ::openat(folder_.fd(), staged.c_str(),
+                      ::openat(folder_->fd(), staged.c_str(),
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!fd) {
         throw system_error(fmt::format("creating {}", path), errno);
@@ -113,10 +101,10 @@ void Staging::replace_link(const Directory& folder, const std::string& name,
         throw system_error(fmt::format("linking {}", folder.path_of(name)), errno);
     }
     const std::string staged = new_name("link");
-    if (::symlinkat(target.c_str(), folder_.fd(), staged.c_str()) != 0) {
+    if (::symlinkat(target.c_str(), folder_->fd(), staged.c_str()) != 0) {
         throw system_error(fmt::format("linking {}", folder.path_of(name)), errno);
     }
-    ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
+    ScopeExit clean_up{[&] { ::unlinkat(folder_->fd(), staged.c_str(), 0); }};
     move(staged, folder, name);
     clean_up.release();
 }
@@ -124,7 +112,7 @@ void Staging::replace_link(const Directory& folder, const std::string& name,
 Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Directory& to,
                                                 const std::string& name, const Stamp& expected) {
     const std::string staged = new_name(name);
-    if (::linkat(from.fd(), name.c_str(), folder_.fd(), staged.c_str(), 0) != 0) {
+    if (::linkat(from.fd(), name.c_str(), folder_->fd(), staged.c_str(), 0) != 0) {
         if (errno == ENOENT) {
             return Linked::changed;
         }
@@ -134,8 +122,8 @@ Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Dir
         throw system_error(fmt::format("linking {}", from.path_of(name)), errno);
     }
     // Always: rename(2) leaves two names of one file as they are.
-    const ScopeExit clean_up{[&] { ::unlinkat(folder_.fd(), staged.c_str(), 0); }};
-    const auto linked = folder_.look(staged);
+    const ScopeExit clean_up{[&] { ::unlinkat(folder_->fd(), staged.c_str(), 0); }};
+    const auto linked = folder_->look(staged);
     if (linked && linked->type == EntryType::link) {
         return Linked::unable; // a shared blob of the official client: give the repo its own
     }

@@ -3,23 +3,27 @@
 #include "daemon/store/directory.hpp"
 
 #include <atomic>
-#include <filesystem>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace wharf::store {
 
 /// Where everything is made before it is moved to its place in one step: `.locks/.wharf` in the
-/// cache, which nobody else reads (mode 0700). What an earlier run left there is removed at start.
-/// All members may be called from several threads.
+/// cache, which nobody else reads (mode 0700). What an earlier run left there is removed at start,
+/// but for partial files that can be resumed. All members may be called from several threads.
 class Staging {
   public:
     /// Throws storage Errors: also when another process uses this cache, and when the folder is on
-    /// another file system than the cache.
-    explicit Staging(const Directory& cache);
+    /// another file system than the cache. `keep_partials`: see StoreOptions.
+    Staging(const Directory& cache, std::chrono::seconds keep_partials);
 
-    /// A path that nothing has yet, for a blob's bytes.
-    std::filesystem::path new_path(std::string_view etag);
+    /// The folder itself, for files that do not outlive the run under new_name(), and for Partials.
+    const std::shared_ptr<const Directory>& folder() const noexcept { return folder_; }
+
+    /// A name that nothing there has yet.
+    std::string new_name(std::string_view stem);
 
     /// Whether a file's content must survive a power failure before its name does.
     enum class Durability { none, flushed };
@@ -44,10 +48,9 @@ class Staging {
                                   const std::string& name, const Stamp& expected);
 
   private:
-    std::string new_name(std::string_view stem);
     void move(const std::string& staged, const Directory& folder, const std::string& name);
 
-    Directory folder_;
+    std::shared_ptr<const Directory> folder_;
     std::atomic<std::uint64_t> next_ = 0;
 };
 

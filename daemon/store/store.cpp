@@ -4,13 +4,15 @@
 #include "base/log.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/hop.hpp"
+#include "daemon/async/semaphore.hpp"
 #include "daemon/store/blob_check.hpp"
 #include "daemon/store/catalogue.hpp"
 #include "daemon/store/copy_blob.hpp"
 #include "daemon/store/directory.hpp"
-#include "daemon/store/file_system.hpp"
 #include "daemon/store/folders.hpp"
 #include "daemon/store/layout.hpp"
+#include "daemon/store/partials.hpp"
+#include "daemon/store/publisher.hpp"
 #include "daemon/store/shelf.hpp"
 #include "daemon/store/snapshot.hpp"
 #include "daemon/store/staging.hpp"
@@ -58,6 +60,14 @@ void require_blob_name(const std::string& etag) {
     }
 }
 
+Publication publication_of(std::unique_ptr<PartialFile> file, std::string repo_folder) {
+    Publication made;
+    made.etag = file->etag();
+    made.repo_folder = std::move(repo_folder);
+    made.file = std::move(file);
+    return made;
+}
+
 /// Two daemons, each with a cache of its own, would forget each other's blobs.
 Directory claim_state_dir(StoreOptions& options) {
     Directory folder{prepare_state_dir(options.state_dir, options.cache_dir)};
@@ -70,7 +80,6 @@ Directory claim_state_dir(StoreOptions& options) {
 struct Store::Impl {
     Impl(StoreOptions options, async::BlockingPool& pool);
 
-    Awaitable<> publish(std::unique_ptr<PartialFile> file, std::string folder);
     Awaitable<> finish(std::string folder, std::string commit, std::string revision);
     Awaitable<bool> copy(std::string folder, std::string commit, Shelf::Copy copy);
     Awaitable<bool> check(std::string folder, hub::TreeEntry entry);
@@ -84,14 +93,19 @@ struct Store::Impl {
     Shelf shelf;
     TreeCache trees{remembered_files};
     WarmFiles warm{cache, remembered_warm_files};
-    async::BlockingPool disk{1}; // last: its thread ends before what it uses
+    Partials partials;
+    async::Semaphore partials_turn{1};
+    async::BlockingPool disk{1}; // after what it uses, so that its thread ends first
+    Publisher publisher;
 };
 
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
     : options{std::move(given)}, pool{blocking}, cache{prepare_cache_dir(options.cache_dir)},
-      staging{cache}, state{claim_state_dir(options)},
+      staging{cache, options.keep_partials}, state{claim_state_dir(options)},
       catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
-      shelf{cache, staging, *catalogue} {
+      shelf{cache, staging, *catalogue},
+      partials{staging.folder(), Space{options.cache_dir, options.min_free}},
+      publisher{cache, staging, partials.space(), *catalogue, pool, disk} {
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
 }
@@ -152,13 +166,16 @@ Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entri
 /// A file that cannot be linked may be large: the store's own thread must not copy it. False if it
 /// is not there any more.
 Awaitable<bool> Store::Impl::copy(std::string folder, std::string commit, Shelf::Copy copy) {
-    const std::optional<Stamp> stamp = co_await pool.run([&] {
-        return copy_blob(cache, staging, copy.entry.etag(), copy.from, folder, copy.stamp);
+    std::unique_ptr<PartialFile> file = co_await pool.run([&] {
+        return copy_blob(cache, staging, partials.space(), copy.entry.etag(), copy.from,
+                         copy.stamp);
     });
-    if (stamp) {
-        co_await disk.run([&] { shelf.place_copy(folder, commit, copy, *stamp); });
+    if (!file) {
+        co_return false;
     }
-    co_return stamp.has_value();
+    co_await to_the_end(publisher.publish(publication_of(std::move(file), folder)));
+    co_await disk.run([&] { shelf.place(folder, commit, {copy.entry}); });
+    co_return true;
 }
 
 Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*/, Entries wanted) {
@@ -204,25 +221,46 @@ Awaitable<bool> Store::Impl::check(std::string folder, hub::TreeEntry entry) {
     co_return verdict == BlobCheck::Verdict::right;
 }
 
-Awaitable<std::unique_ptr<PartialFile>> Store::create_partial(std::string etag,
-                                                              std::uint64_t size) {
+Awaitable<std::unique_ptr<PartialFile>> Store::open_partial(std::string etag, std::uint64_t size,
+                                                            std::uint64_t piece_size) {
     require_blob_name(etag);
-    std::unique_ptr<PartialFile> file = co_await impl_->pool.run([&] {
-        auto path = impl_->staging.new_path(etag);
-        require_space(path.parent_path(), size);
-        return std::make_unique<PartialFile>(std::move(path), etag, size);
-    });
+    const auto turn = co_await impl_->partials_turn.acquire();
+    std::unique_ptr<PartialFile> file =
+        co_await impl_->pool.run([&] { return impl_->partials.open(etag, size, piece_size); });
     co_return file;
 }
 
-Awaitable<> Store::publish(std::unique_ptr<PartialFile> file, hub::RepoId repo) {
-    co_await to_the_end(impl_->publish(std::move(file), layout::repo_folder(repo)));
+Awaitable<std::uint64_t> Store::available_bytes() {
+    const std::uint64_t bytes =
+        co_await impl_->pool.run([&] { return impl_->partials.space().available(); });
+    co_return bytes;
 }
 
-Awaitable<> Store::Impl::publish(std::unique_ptr<PartialFile> file, std::string folder) {
-    const Stamp stamp = co_await pool.run([&] { return publish_blob(cache, *file, folder); });
-    co_await disk.run([&] { shelf.record_verified(file->etag(), folder, stamp); });
-    log::debug("store", "published {} in {}", file->etag(), folder);
+Awaitable<std::uint64_t> Store::reserved_bytes(std::vector<std::string> etags) {
+    const std::uint64_t bytes =
+        co_await impl_->pool.run([&] { return impl_->partials.reserved(etags); });
+    co_return bytes;
+}
+
+Awaitable<bool> Store::free_space(std::uint64_t bytes) {
+    const auto turn = co_await impl_->partials_turn.acquire();
+    const bool any = co_await impl_->pool.run([&] { return impl_->partials.free_space(bytes); });
+    co_return any;
+}
+
+Awaitable<> Store::publish(std::unique_ptr<PartialFile> file, hub::RepoId repo) {
+    co_await to_the_end(
+        impl_->publisher.publish(publication_of(std::move(file), layout::repo_folder(repo))));
+}
+
+Awaitable<> Store::publish_bytes(std::string etag, std::vector<std::byte> content,
+                                 hub::RepoId repo) {
+    require_blob_name(etag);
+    Publication publication;
+    publication.etag = std::move(etag);
+    publication.repo_folder = layout::repo_folder(repo);
+    publication.content = std::move(content);
+    co_await to_the_end(impl_->publisher.publish(std::move(publication)));
 }
 
 Awaitable<BlobLock> Store::lock_blob(hub::RepoId repo, std::string etag) {

@@ -6,6 +6,9 @@
 #include "daemon/store/blob_lock.hpp"
 #include "daemon/store/partial_file.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +21,13 @@ struct StoreOptions {
     std::filesystem::path cache_dir; ///< the official layout; created when missing
     std::filesystem::path state_dir; ///< holds the catalogue; created when missing, mode 0700
     bool lock_files = false;         ///< take the official client's flock files: others write too
+
+    /// Unfinished files that nobody has touched for longer than this are removed at start.
+    std::chrono::seconds keep_partials = std::chrono::days{7};
+
+    /// Room that downloads leave free on the cache's file system. None: 1 GiB, or 2 % of it if that
+    /// is less.
+    std::optional<std::uint64_t> min_free = {};
 };
 
 using Entries = std::vector<hub::TreeEntry>;
@@ -43,9 +53,9 @@ struct BroughtIn {
 class Store {
   public:
     /// Opens or creates; rebuilds a missing or broken catalogue from the disk; notes blobs that
-    /// came since; removes partial files of earlier runs. Blocks meanwhile. Throws storage Errors
-    /// (also when another process has this cache), invalid_request for unusable folders. Requires:
-    /// the callers' event loop and the pool outlive this.
+    /// came since; keeps unfinished files of earlier runs that can be resumed. Blocks meanwhile.
+    /// Throws storage Errors (also when another process has this cache), invalid_request for
+    /// unusable folders. Requires: the callers' event loop and the pool outlive this.
     Store(StoreOptions options, async::BlockingPool& pool);
     ~Store();
 
@@ -80,11 +90,31 @@ class Store {
     /// or gone and has been removed.
     Awaitable<bool> verify(hub::RepoId repo, hub::TreeEntry entry);
 
-    /// A new file for a blob's bytes, its space reserved. Throws no_space with numbers.
-    Awaitable<std::unique_ptr<PartialFile>> create_partial(std::string etag, std::uint64_t size);
+    /// The file for a blob's bytes: the unfinished one that an earlier try left, with its own piece
+    /// size, if it is of this size; else a new one, its space reserved. Throws no_space with
+    /// numbers. Requires: nobody else has that blob's file open (else an internal Error).
+    Awaitable<std::unique_ptr<PartialFile>> open_partial(std::string etag, std::uint64_t size,
+                                                         std::uint64_t piece_size);
 
     /// Publishes a complete, checked file as a blob of the repo (replacing one of that name).
+    /// Those who publish at the same time share the flushing; so many at a time are far cheaper
+    /// than one after the other, and nobody waits for others to come.
     Awaitable<> publish(std::unique_ptr<PartialFile> file, hub::RepoId repo);
+
+    /// The same for a small blob whose checked bytes are in memory: no partial file is needed
+    /// before, and none is left if it fails.
+    Awaitable<> publish_bytes(std::string etag, std::vector<std::byte> content, hub::RepoId repo);
+
+    /// Room for new files on the cache's file system, what is to stay free not counted: a job can
+    /// see beforehand whether all of it will fit.
+    Awaitable<std::uint64_t> available_bytes();
+
+    /// How many bytes of these blobs need no new room, because unfinished files have it already.
+    Awaitable<std::uint64_t> reserved_bytes(std::vector<std::string> etags);
+
+    /// Makes room: removes unfinished files that nobody has open, the longest untouched first,
+    /// until `bytes` are available or none is left. Whether anything was removed.
+    Awaitable<bool> free_space(std::uint64_t bytes);
 
     /// The official client's lock for a blob, waited for; an empty lock unless `lock_files`.
     Awaitable<BlobLock> lock_blob(hub::RepoId repo, std::string etag);

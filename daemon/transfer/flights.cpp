@@ -7,6 +7,13 @@
 
 namespace wharf::transfer {
 
+namespace {
+
+/// About 150 bytes each.
+constexpr std::size_t most_landed = 100'000;
+
+} // namespace
+
 Ticket::Ticket(std::shared_ptr<Flight> flight, Askers::Place place)
     : flight_{std::move(flight)}, place_{place} {}
 
@@ -26,8 +33,7 @@ const std::string& Ticket::reason() const noexcept {
     return flight_->reason();
 }
 
-Flights::Flights(FlightContext context)
-    : context_{std::move(context)}, all_connections_{context_.options.max_connections} {}
+Flights::Flights(TransferContext context) : context_{std::move(context)} {}
 
 Flights::~Flights() = default;
 
@@ -72,30 +78,22 @@ Awaitable<> Flights::stop() {
     flights_.clear();
 }
 
-void Flights::set_options(FlightOptions options) {
-    all_connections_.resize(options.max_connections - context_.options.max_connections);
-    for (const auto& [host, limit] : host_connections_) {
-        limit->resize(options.max_connections_per_host - context_.options.max_connections_per_host);
+bool Flights::may_be_held(const std::string& etag) const {
+    return context_.options.others_write || !landed_is_whole_ || landed_.contains(etag);
+}
+
+void Flights::ended(const Flight& flight) {
+    if (flight.state() == Flight::State::landed) {
+        if (landed_.size() >= most_landed) {
+            landed_.clear();
+            landed_is_whole_ = false;
+        }
+        landed_.insert(flight.entry().etag());
     }
-    context_.options = options;
-}
-
-async::Semaphore& Flights::host_limit(const std::string& host) {
-    auto& limit = host_connections_[host];
-    if (!limit) {
-        limit = std::make_unique<async::Semaphore>(context_.options.max_connections_per_host);
+    const auto place = flights_.find(flight.entry().etag());
+    if (place != flights_.end() && place->second.get() == &flight) {
+        flights_.erase(place);
     }
-    return *limit;
-}
-
-std::string Flights::endpoint_host() const {
-    return context_.endpoint.authority();
-}
-
-std::shared_ptr<Flight> Flights::successor(Flight& failed) {
-    auto flight = std::make_shared<Flight>(*this, failed.entry(), false);
-    flight->inherit(failed);
-    return flight;
 }
 
 void Flights::drop_stale() {
@@ -107,14 +105,10 @@ void Flights::drop_stale() {
     });
 }
 
-bool Flights::drop_unwanted() {
-    const auto dropped = std::erase_if(flights_, [](const auto& entry) {
+void Flights::drop_paused() {
+    std::erase_if(flights_, [](const auto& entry) {
         return entry.second->state() == Flight::State::paused && entry.second->askers().empty();
     });
-    if (dropped > 0) {
-        log::info("transfer", "the disk is full: gave up {} paused files", dropped);
-    }
-    return dropped > 0;
 }
 
 } // namespace wharf::transfer

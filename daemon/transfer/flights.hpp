@@ -1,45 +1,20 @@
 #pragma once
 
-#include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/event.hpp"
-#include "daemon/async/semaphore.hpp"
 #include "daemon/hub/hub_client.hpp"
-#include "daemon/store/store.hpp"
 #include "daemon/transfer/askers.hpp"
-#include "daemon/transfer/lanes.hpp"
-#include "daemon/transfer/rate_gate.hpp"
-#include "daemon/transfer/retry.hpp"
+#include "daemon/transfer/transfer_context.hpp"
 
 #include <cstddef>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace wharf::transfer {
 
 class Flight;
-
-struct FlightOptions {
-    std::uint64_t piece_size = 16 << 20;
-    std::ptrdiff_t max_connections = 32;
-    std::ptrdiff_t max_connections_per_host = 16;
-    std::size_t max_connections_per_file = 4;
-    RetryPolicy retry;
-    std::chrono::hours keep_paused{24}; ///< how long a paused flight keeps its bytes
-};
-
-/// What all flights share.
-struct FlightContext {
-    Executor executor; ///< the control thread's
-    Lanes& lanes;
-    store::Store& store;
-    async::BlockingPool& pool;
-    RateGate& gate;
-    net::Url endpoint;
-    FlightOptions options;
-};
 
 /// How far a flight is, for lists.
 struct FlightStatus {
@@ -81,7 +56,7 @@ class Ticket {
 /// All transfers of the box: one flight per blob however many ask. Control thread.
 class Flights {
   public:
-    explicit Flights(FlightContext context);
+    explicit Flights(TransferContext context);
 
     /// Requires: stop() has returned, or the executor does not run any more.
     ~Flights();
@@ -95,23 +70,23 @@ class Flights {
     /// Cancels all flights and waits until they have ended.
     Awaitable<> stop();
 
-    /// Changes limits for what starts from now on.
-    void set_options(FlightOptions options);
+    /// For what starts from now on.
+    void set_options(TransferOptions options) { context_.options = options; }
 
   private:
     friend class Flight;
-    async::Semaphore& host_limit(const std::string& host);
-    std::string endpoint_host() const;
-    /// A paused flight with the bytes of one that failed for a reason that may pass.
-    std::shared_ptr<Flight> successor(Flight& failed);
+    /// Whether the store may have the blob although the asker was told that it has not: somebody
+    /// else may have brought it since.
+    bool may_be_held(const std::string& etag) const;
+    void ended(const Flight& flight);
     void drop_stale();
-    /// Gives up the bytes of flights that nobody waits for; false if there were none.
-    bool drop_unwanted();
+    /// Closes the files of paused flights, so that the store can remove them.
+    void drop_paused();
 
-    FlightContext context_;
-    async::Semaphore all_connections_;
-    std::map<std::string, std::unique_ptr<async::Semaphore>> host_connections_;
+    TransferContext context_;
     std::map<std::string, std::shared_ptr<Flight>> flights_; ///< by etag; running and paused
+    std::unordered_set<std::string> landed_; ///< etags; see may_be_held()
+    bool landed_is_whole_ = true;            ///< none was forgotten
     std::size_t running_ = 0;
     bool stopping_ = false;
     async::Event changed_;

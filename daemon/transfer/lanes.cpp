@@ -8,9 +8,10 @@
 
 namespace wharf::transfer {
 
-Lanes::Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint) {
+Lanes::Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint,
+             const hub::QuotaObserver& observer) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
-        lanes_.push_back(std::make_unique<Lane>(threads.executor(i), options, endpoint));
+        lanes_.push_back(std::make_unique<Lane>(threads.executor(i), options, endpoint, observer));
     }
 }
 
@@ -23,6 +24,12 @@ Lanes::~Lanes() {
 
 Lanes::Lane& Lanes::pick() noexcept {
     return **std::ranges::min_element(lanes_, {}, [](const auto& lane) { return lane->busy; });
+}
+
+void Lanes::distrust_connections() {
+    for (auto& lane : lanes_) { // our end waits for the lanes' threads, and so for this
+        asio::post(lane->executor, [&lane = *lane] { lane.http.distrust_connections(); });
+    }
 }
 
 std::uint64_t Lanes::bytes_received() const noexcept {

@@ -16,8 +16,10 @@ namespace wharf::transfer {
 class Lanes {
   public:
     struct Lane {
-        Lane(Executor e, const net::HttpOptions& options, const net::Url& endpoint)
-            : executor{std::move(e)}, http{executor, options}, hub{http, endpoint} {}
+        Lane(Executor e, const net::HttpOptions& options, const net::Url& endpoint,
+             hub::QuotaObserver observer)
+            : executor{std::move(e)}, http{executor, options},
+              hub{http, endpoint, std::move(observer)} {}
 
         Executor executor;
         net::HttpClient http;
@@ -25,13 +27,18 @@ class Lanes {
         std::size_t busy = 0; ///< pieces being fetched; control thread only
     };
 
-    Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint);
+    /// `observer` is called on the I/O threads.
+    Lanes(async::IoThreads& threads, const net::HttpOptions& options, const net::Url& endpoint,
+          const hub::QuotaObserver& observer);
 
     /// Closes the connections on their own threads.
     ~Lanes();
 
     /// The lane with the least to do.
     Lane& pick() noexcept;
+
+    /// After the machine slept: see HttpClient. Takes effect a moment later.
+    void distrust_connections();
 
     std::uint64_t bytes_received() const noexcept;
 

@@ -3,6 +3,7 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
+#include "daemon/transfer/paced_transport.hpp"
 
 #include <fmt/format.h>
 
@@ -32,12 +33,15 @@ bool hub_is_away(const Error& error) noexcept {
            error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
 }
 
+/// Feeds the jitter, which is to differ from question to question and from box to box.
+std::uint64_t random_seed() {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
 } // namespace
 
-Lookups::Lookups(Executor executor, hub::HubClient& hub, store::Store& store, RateGate& gate,
-                 LookupOptions options)
-    : executor_{executor}, hub_{hub}, store_{store}, gate_{gate}, options_{options},
-      tasks_{executor} {}
+Lookups::Lookups(LookupContext context, LookupOptions options)
+    : context_{std::move(context)}, options_{options}, tasks_{context_.executor} {}
 
 Awaitable<> Lookups::stop() {
     tasks_.cancel();
@@ -45,17 +49,64 @@ Awaitable<> Lookups::stop() {
 }
 
 template <typename Answer>
-Awaitable<Answer> Lookups::wait_for(std::shared_ptr<Question<Answer>> question,
-                                    std::shared_ptr<WaitNote> note) {
+Awaitable<Answer> Lookups::wait_for(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note) {
     const ScopeExit quiet{[note] { note->reason.clear(); }};
-    while (!question->answer && !question->failure) {
+    while (!question->is_over()) {
         note->reason = question->note->reason;
         co_await question->answered.wait_for(std::chrono::milliseconds{200});
     }
     if (question->failure) {
-        std::rethrow_exception(question->failure);
+        throw *question->failure;
     }
     co_return *question->answer;
+}
+
+/// Asks until there is an answer, or an error that shall not be met again.
+template <typename Answer>
+Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way<Answer> way) {
+    // Whatever ends this, nobody may wait for ever.
+    const ScopeExit over{[&question] {
+        if (!question->is_over()) {
+            question->failure = Error{ErrorKind::cancelled, "the daemon is shutting down"};
+        }
+        question->answered.notify_all();
+    }};
+    PacedTransport paced{context_.transport, context_.gate, question->note,
+                         way.policy.longest_asked, std::move(way.sending)};
+    hub::HubClient hub{paced, context_.endpoint};
+    Retry retry{way.policy, random_seed()};
+    const auto early = way.not_before - Clock::now();
+    if (early > Clock::duration::zero()) {
+        co_await async::sleep_for(early);
+    }
+    while (!question->is_over()) {
+        std::optional<Error> failed;
+        try {
+            question->answer = co_await way.fetch(hub);
+        } catch (const Error& error) {
+            failed = error;
+        }
+        if (failed) {
+            question->is_out = false;
+            const auto delay = retry.next(*failed);
+            if (!delay) {
+                question->failure = *failed;
+                co_return;
+            }
+            co_await wait_before_retry(*failed, *delay, way.token, question->note);
+        }
+    }
+}
+
+Awaitable<> Lookups::wait_before_retry(Error error, std::chrono::milliseconds delay,
+                                       hub::Token token, std::shared_ptr<WaitNote> note) {
+    if (context_.gate.is_closed(context_.endpoint.authority(), token, hub::Bucket::api)) {
+        co_return; // there we wait, and say how long
+    }
+    log::warning("transfer", "{}; trying again in {} ms", error.message(), delay.count());
+    note->reason = fmt::format("{}; trying again", error.message());
+    const ScopeExit quiet{[note] { note->reason.clear(); }};
+    co_await async::sleep_for(delay);
 }
 
 Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, hub::Token token,
@@ -63,7 +114,7 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     if (is_commit_id(revision)) {
         co_return Resolved{.commit = revision, .stale = false, .why = {}, .recorded = true};
     }
-    const auto known = co_await store_.known_commit(repo, revision);
+    const auto known = co_await context_.store.known_commit(repo, revision);
     const auto now = Clock::now();
     const std::string key = key_of(repo, revision, token);
     forget_old_lines();
@@ -77,12 +128,12 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     if (known && now < offline_until_) {
         co_return Resolved{.commit = *known, .stale = true, .why = offline_why_, .recorded = true};
     }
-    if (!line.unsent) {
-        line.unsent = std::make_shared<Question<std::string>>();
+    if (!line.question || line.question->is_out) {
+        line.question = std::make_shared<Question<std::string>>();
         tasks_.spawn("commit of " + repo.name,
-                     ask_revision(key, line.unsent, repo, revision, token, known.has_value()));
+                     ask_revision(key, line.question, repo, revision, token, known.has_value()));
     }
-    const RevisionQuestion question = line.unsent;
+    const QuestionPtr<std::string> question = line.question;
     std::string why;
     try {
         std::string commit = co_await wait_for(question, note);
@@ -99,124 +150,78 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     co_return Resolved{.commit = *known, .stale = true, .why = std::move(why), .recorded = true};
 }
 
-Awaitable<> Lookups::ask_revision(std::string key, RevisionQuestion question, hub::RepoId repo,
-                                  std::string revision, hub::Token token, bool has_fallback) {
-    // Whatever ends this, nobody may wait for ever, or join a question that is over.
-    const ScopeExit over{[this, &key, &question] {
-        if (const auto line = lines_.find(key);
-            line != lines_.end() && line->second.unsent == question) {
-            line->second.unsent.reset();
-        }
-        if (!question->answer && !question->failure) {
-            question->failure =
-                std::make_exception_ptr(Error{ErrorKind::cancelled, "the daemon is shutting down"});
-        }
-        question->answered.notify_all();
-    }};
-    auto policy = options_.retry;
+Awaitable<> Lookups::ask_revision(std::string key, QuestionPtr<std::string> question,
+                                  hub::RepoId repo, std::string revision, hub::Token token,
+                                  bool has_fallback) {
+    const ScopeExit over{[this, &key, &question] { note_outcome(key, question); }};
+    Way<std::string> way;
+    way.not_before = lines_[key].last_sent + options_.pace;
+    way.policy = options_.retry;
     if (has_fallback) {
-        policy.max_failures = tries_with_fallback;
-        policy.longest_asked = longest_wait_with_fallback;
+        way.policy.max_failures = tries_with_fallback;
+        way.policy.longest_asked = longest_wait_with_fallback;
     }
-    Retry retry{policy, std::hash<std::string>{}(key)};
-    const auto pace_left = lines_[key].last_sent + options_.pace - Clock::now();
-    if (pace_left > Clock::duration::zero()) {
-        co_await async::sleep_for(pace_left);
-    }
-    while (!question->answer && !question->failure) {
-        std::optional<Error> failed;
-        try {
-            co_await gate_.pass(hub_.endpoint().authority(), token, question->note,
-                                policy.longest_asked);
-            auto& line = lines_[key];
-            if (line.unsent == question) {
-                line.unsent.reset(); // who comes from now on wants a later answer
-            }
-            line.last_sent = Clock::now();
-            question->answer = co_await hub_.commit_of(repo, revision, token);
-            lines_[key].last_commit = *question->answer;
-            lines_[key].last_answer = Clock::now();
-            offline_until_ = {};
-        } catch (const Error& error) {
-            failed = error;
-        }
-        if (failed) {
-            if (!lines_[key].unsent) {
-                lines_[key].unsent = question; // it will be asked again: others may join
-            }
-            try {
-                co_await wait_before_retry(retry, *failed, token, question->note);
-            } catch (const Error& error) {
-                question->failure = std::current_exception();
-                if (error.kind() == ErrorKind::network) {
-                    offline_until_ = Clock::now() + options_.stay_offline;
-                    offline_why_ = error.message();
-                }
-            }
-        }
-    }
+    way.token = token;
+    way.sending = [this, key, question] {
+        question->is_out = true; // who comes from now on wants a later answer
+        lines_[key].last_sent = Clock::now();
+    };
+    way.fetch = [repo, revision, token](hub::HubClient& hub) {
+        return hub.commit_of(repo, revision, token);
+    };
+    co_await ask(question, std::move(way));
 }
 
-Awaitable<> Lookups::wait_before_retry(Retry& retry, Error error, hub::Token token,
-                                       std::shared_ptr<WaitNote> note) {
-    gate_.learn(hub_.endpoint().authority(), token, error);
-    const auto delay = retry.next(error);
-    if (!delay) {
-        throw error;
+/// Requires: called when the question is over.
+void Lookups::note_outcome(const std::string& key, const QuestionPtr<std::string>& question) {
+    auto& line = lines_[key];
+    if (line.question == question) {
+        line.question.reset();
     }
-    log::warning("transfer", "{}; trying again in {} ms", error.message(), delay->count());
-    note->reason = fmt::format("{}; trying again", error.message());
-    const ScopeExit quiet{[note] { note->reason.clear(); }};
-    co_await async::sleep_for(*delay);
+    if (question->answer) {
+        line.last_commit = *question->answer;
+        line.last_answer = Clock::now();
+        offline_until_ = {};
+    } else if (question->failure && question->failure->kind() == ErrorKind::network) {
+        offline_until_ = Clock::now() + options_.stay_offline;
+        offline_why_ = question->failure->message();
+    }
 }
 
 Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub::Token token,
                                       std::shared_ptr<WaitNote> note) {
-    hub::TreePtr held = co_await store_.tree(repo, commit);
+    hub::TreePtr held = co_await context_.store.tree(repo, commit);
     if (held) {
         co_return held;
     }
     const std::string key = key_of(repo, commit, token);
-    TreeQuestion& asked = trees_[key];
+    auto& asked = trees_[key];
     if (!asked) {
         asked = std::make_shared<Question<hub::TreePtr>>();
         tasks_.spawn("files of " + repo.name, ask_tree(key, asked, repo, commit, token));
     }
-    const TreeQuestion question = asked;
+    const QuestionPtr<hub::TreePtr> question = asked;
     hub::TreePtr listed = co_await wait_for(question, note);
     co_return listed;
 }
 
-Awaitable<> Lookups::ask_tree(std::string key, TreeQuestion question, hub::RepoId repo,
+Awaitable<> Lookups::ask_tree(std::string key, QuestionPtr<hub::TreePtr> question, hub::RepoId repo,
                               std::string commit, hub::Token token) {
-    const ScopeExit over{[this, &key, &question] {
-        trees_.erase(key);
-        if (!question->answer && !question->failure) {
-            question->failure =
-                std::make_exception_ptr(Error{ErrorKind::cancelled, "the daemon is shutting down"});
-        }
-        question->answered.notify_all();
-    }};
-    Retry retry{options_.retry, std::hash<std::string>{}(key)};
-    while (!question->answer && !question->failure) {
-        std::optional<Error> failed;
-        try {
-            co_await gate_.pass(hub_.endpoint().authority(), token, question->note,
-                                options_.retry.longest_asked);
-            hub::TreePtr tree = co_await hub_.list_tree(repo, commit, token);
-            co_await store_.save_tree(repo, commit, tree);
-            question->answer = std::move(tree);
-        } catch (const Error& error) {
-            failed = error;
-        }
-        if (failed) {
-            try {
-                co_await wait_before_retry(retry, *failed, token, question->note);
-            } catch (const Error&) {
-                question->failure = std::current_exception();
-            }
-        }
-    }
+    const ScopeExit over{[this, &key] { trees_.erase(key); }};
+    Way<hub::TreePtr> way;
+    way.policy = options_.retry;
+    way.token = token;
+    way.fetch = [this, repo, commit, token](hub::HubClient& hub) {
+        return list_and_keep(hub, repo, commit, token);
+    };
+    co_await ask(question, std::move(way));
+}
+
+Awaitable<hub::TreePtr> Lookups::list_and_keep(hub::HubClient& hub, hub::RepoId repo,
+                                               std::string commit, hub::Token token) {
+    hub::TreePtr tree = co_await hub.list_tree(repo, commit, token);
+    co_await context_.store.save_tree(repo, commit, tree);
+    co_return tree;
 }
 
 void Lookups::forget_old_lines() {
@@ -225,7 +230,7 @@ void Lookups::forget_old_lines() {
     }
     const auto oldest = Clock::now() - line_memory;
     std::erase_if(lines_, [oldest](const auto& entry) {
-        return !entry.second.unsent && entry.second.last_sent < oldest;
+        return !entry.second.question && entry.second.last_sent < oldest;
     });
 }
 

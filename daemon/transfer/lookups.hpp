@@ -3,12 +3,13 @@
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/hub/hub_client.hpp"
+#include "daemon/hub/transport.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/transfer/rate_gate.hpp"
 #include "daemon/transfer/retry.hpp"
 
 #include <chrono>
-#include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,13 +37,22 @@ struct Resolved {
     bool recorded = false;
 };
 
+/// What questions need of the rest of the daemon.
+struct LookupContext {
+    Executor executor;         ///< the control thread's
+    hub::Transport& transport; ///< belongs to that thread, and tells the gate of every answer
+    net::Url endpoint;
+    store::Store& store;
+    RateGate& gate;
+};
+
 /// The questions about repos that all jobs of the box share: asked once however many wait for the
-/// answer, at a bounded pace, tried again when that may help. Control thread.
+/// answer, at a bounded pace and within the Hub's quota, tried again when that may help. Those who
+/// come with another token ask for themselves. Control thread.
 class Lookups {
   public:
-    /// Requires: everything referred to outlives this; `hub` belongs to `executor`'s thread.
-    Lookups(Executor executor, hub::HubClient& hub, store::Store& store, RateGate& gate,
-            LookupOptions options);
+    /// Requires: everything referred to outlives this.
+    Lookups(LookupContext context, LookupOptions options);
 
     /// The commit that a revision names. When the Hub cannot be reached: the last known one, else
     /// a network Error. A revision that is a commit's id is taken at its word.
@@ -64,41 +74,55 @@ class Lookups {
     /// One question that any number of coroutines wait for.
     template <typename Answer>
     struct Question {
+        bool is_over() const noexcept { return answer || failure; }
+
         std::optional<Answer> answer;
-        std::exception_ptr failure;
+        std::optional<Error> failure;
         async::Event answered;
         std::shared_ptr<WaitNote> note = std::make_shared<WaitNote>(); ///< the asking one's
+        bool is_out = false; ///< a request for it is on its way
     };
-    using RevisionQuestion = std::shared_ptr<Question<std::string>>;
-    using TreeQuestion = std::shared_ptr<Question<hub::TreePtr>>;
+    template <typename Answer>
+    using QuestionPtr = std::shared_ptr<Question<Answer>>;
+
+    /// How a question is put.
+    template <typename Answer>
+    struct Way {
+        Clock::time_point not_before;
+        RetryPolicy policy;
+        hub::Token token;
+        std::function<void()> sending; ///< called before each request
+        std::function<Awaitable<Answer>(hub::HubClient&)> fetch;
+    };
 
     /// What we know about one (repo, revision, token).
     struct Line {
         Clock::time_point last_sent{};
-        RevisionQuestion unsent; ///< late comers may still join it
+        QuestionPtr<std::string> question; ///< the latest; others may join it until it is out
         std::string last_commit;
         Clock::time_point last_answer{};
     };
 
     template <typename Answer>
-    static Awaitable<Answer> wait_for(std::shared_ptr<Question<Answer>> question,
-                                      std::shared_ptr<WaitNote> note);
-    Awaitable<> ask_revision(std::string key, RevisionQuestion question, hub::RepoId repo,
-                             std::string revision, hub::Token token, bool has_fallback);
-    Awaitable<> ask_tree(std::string key, TreeQuestion question, hub::RepoId repo,
-                         std::string commit, hub::Token token);
-    Awaitable<> wait_before_retry(Retry& retry, Error error, hub::Token token,
+    static Awaitable<Answer> wait_for(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note);
+    template <typename Answer>
+    Awaitable<> ask(QuestionPtr<Answer> question, Way<Answer> way);
+    Awaitable<> wait_before_retry(Error error, std::chrono::milliseconds delay, hub::Token token,
                                   std::shared_ptr<WaitNote> note);
+    Awaitable<> ask_revision(std::string key, QuestionPtr<std::string> question, hub::RepoId repo,
+                             std::string revision, hub::Token token, bool has_fallback);
+    Awaitable<> ask_tree(std::string key, QuestionPtr<hub::TreePtr> question, hub::RepoId repo,
+                         std::string commit, hub::Token token);
+    Awaitable<hub::TreePtr> list_and_keep(hub::HubClient& hub, hub::RepoId repo, std::string commit,
+                                          hub::Token token);
+    void note_outcome(const std::string& key, const QuestionPtr<std::string>& question);
     void forget_old_lines();
 
-    Executor executor_;
-    hub::HubClient& hub_;
-    store::Store& store_;
-    RateGate& gate_;
+    LookupContext context_;
     LookupOptions options_;
     async::TaskGroup tasks_;
     std::map<std::string, Line> lines_;
-    std::map<std::string, TreeQuestion> trees_;
+    std::map<std::string, QuestionPtr<hub::TreePtr>> trees_; ///< until they are over
     Clock::time_point offline_until_{};
     std::string offline_why_;
 };

@@ -1,40 +1,147 @@
 #include "daemon/transfer/piece_map.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace wharf::transfer {
 
-PieceMap::PieceMap(std::uint64_t size, std::uint64_t piece_size) : size_{size} {
-    for (std::uint64_t begin = 0; begin < size; begin += piece_size) {
-        pieces_.emplace_back(begin, std::min(begin + piece_size, size));
+namespace {
+
+/// Pieces that will be begun within this are left where they are: taking them away costs the other
+/// fetch its connection, whose answer cannot be ended early otherwise.
+constexpr std::chrono::milliseconds worth_stealing{500};
+
+} // namespace
+
+std::optional<std::size_t> Span::begin_next() noexcept {
+    auto state = state_.load(std::memory_order_acquire);
+    while (next_of(state) < end_of(state)) {
+        if (state_.compare_exchange_weak(state, pack(next_of(state) + 1, end_of(state)))) {
+            return next_of(state);
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::size_t> Span::split() noexcept {
+    auto state = state_.load(std::memory_order_acquire);
+    for (;;) {
+        // The first piece stays, begun or not: it is what the request will ask for.
+        const auto next = std::max<std::uint64_t>(next_of(state), first_ + 1);
+        if (next >= end_of(state)) {
+            return std::nullopt;
+        }
+        // Rounded up: a single piece that is not begun goes to who can begin it now.
+        const auto middle = end_of(state) - (end_of(state) - next + 1) / 2;
+        if (state_.compare_exchange_weak(state, pack(next_of(state), middle))) {
+            return middle;
+        }
     }
 }
 
-Piece* PieceMap::take() noexcept {
-    frontier(); // skips what is complete
-    for (auto i = first_incomplete_; i < pieces_.size(); ++i) {
-        auto& piece = pieces_[i];
-        if (!piece.taken && !piece.complete()) {
-            piece.taken = true;
-            return &piece;
+Span::Clock::duration Span::backlog(Clock::time_point now) const noexcept {
+    const auto state = state_.load(std::memory_order_acquire);
+    const auto left = static_cast<std::int64_t>(end_of(state) - next_of(state));
+    const auto begun = static_cast<std::int64_t>(next_of(state) - first_);
+    return (now - since_) * left / std::max<std::int64_t>(begun, 1);
+}
+
+PieceMap::PieceMap(std::uint64_t size, std::uint64_t piece_size)
+    : size_{size}, piece_size_{piece_size}, slots_((size + piece_size - 1) / piece_size) {}
+
+std::shared_ptr<Span> PieceMap::take(std::uint64_t most_bytes,
+                                     Span::Clock::time_point now) {
+    const auto free_at = [this](std::size_t i) { return !slots_[i].taken && !is_complete(i); };
+    while (first_free_ < slots_.size() && !free_at(first_free_)) {
+        ++first_free_;
+    }
+    if (first_free_ == slots_.size()) {
+        return steal(now);
+    }
+    const auto first = first_free_;
+    const auto most = std::max<std::uint64_t>(most_bytes / piece_size_, 1);
+    auto end = first + 1;
+    // Only the first may have been begun: its rest and the others are one range of the file.
+    while (end < slots_.size() && end - first < most && free_at(end) && slots_[end].written == 0) {
+        ++end;
+    }
+    return lend(first, end, now);
+}
+
+std::shared_ptr<Span> PieceMap::lend(std::size_t first, std::size_t end,
+                                     Span::Clock::time_point now) {
+    for (auto i = first; i < end; ++i) {
+        slots_[i].taken = true;
+    }
+    auto span = std::make_shared<Span>(first, end, now);
+    spans_.insert(span);
+    return span;
+}
+
+std::shared_ptr<Span> PieceMap::steal(Span::Clock::time_point now) {
+    const auto slowest = std::ranges::max_element(
+        spans_, {}, [now](const std::shared_ptr<Span>& span) { return span->backlog(now); });
+    if (slowest == spans_.end() || (*slowest)->backlog(now) < worth_stealing) {
+        return nullptr;
+    }
+    const auto end = (*slowest)->end();
+    const auto first = (*slowest)->split();
+    return first ? lend(*first, end, now) : nullptr;
+}
+
+void PieceMap::give_back(const std::shared_ptr<Span>& span) noexcept {
+    for (auto i = span->first(); i < span->end(); ++i) {
+        slots_[i].taken = false;
+        if (is_complete(i)) {
+            slots_[i].checksum.reset();
+        } else {
+            first_free_ = std::min(first_free_, i);
         }
     }
-    return nullptr;
+    spans_.erase(span);
+}
+
+void PieceMap::set_resumed(std::size_t piece) noexcept {
+    assert(slots_[piece].written == 0);
+    slots_[piece].resumed = true;
+    add_written(piece, end_of(piece) - begin_of(piece));
+}
+
+void PieceMap::lose(std::size_t piece) noexcept {
+    assert(!slots_[piece].taken);
+    present_ -= slots_[piece].written.exchange(0);
+    slots_[piece].resumed = false;
+    slots_[piece].checksum.reset();
+    first_incomplete_ = std::min(first_incomplete_, piece);
+    first_free_ = std::min(first_free_, piece);
+}
+
+void PieceMap::add_written(std::size_t piece, std::uint64_t bytes) noexcept {
+    slots_[piece].written.fetch_add(bytes, std::memory_order_release);
+    present_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+PieceChecksum& PieceMap::checksum(std::size_t piece) {
+    auto& checksum = slots_[piece].checksum;
+    if (!checksum) {
+        checksum = std::make_unique<PieceChecksum>();
+    }
+    return *checksum;
+}
+
+std::uint64_t PieceMap::end_of(std::size_t piece) const noexcept {
+    return std::min(begin_of(piece) + piece_size_, size_);
+}
+
+std::uint64_t PieceMap::position_of(std::size_t piece) const noexcept {
+    return begin_of(piece) + slots_[piece].written.load(std::memory_order_acquire);
 }
 
 std::uint64_t PieceMap::frontier() const noexcept {
-    while (first_incomplete_ < pieces_.size() && pieces_[first_incomplete_].complete()) {
+    while (first_incomplete_ < slots_.size() && is_complete(first_incomplete_)) {
         ++first_incomplete_;
     }
-    return first_incomplete_ < pieces_.size() ? pieces_[first_incomplete_].position() : size_;
-}
-
-std::uint64_t PieceMap::present() const noexcept {
-    std::uint64_t sum = 0;
-    for (const auto& piece : pieces_) {
-        sum += piece.written.load(std::memory_order_relaxed);
-    }
-    return sum;
+    return first_incomplete_ < slots_.size() ? position_of(first_incomplete_) : size_;
 }
 
 } // namespace wharf::transfer

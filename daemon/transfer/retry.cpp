@@ -41,6 +41,13 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 
 } // namespace
 
+unsigned Retry::weight(const Error& error) const noexcept {
+    if (error.is_lasting()) {
+        return (policy_.max_failures + 1) / 2;
+    }
+    return error.kind() == ErrorKind::protocol ? 2 : 1;
+}
+
 std::optional<std::chrono::milliseconds> Retry::next(const Error& error, bool counted) noexcept {
     using std::chrono::milliseconds;
     if (!may_heal(error.kind())) {
@@ -51,12 +58,13 @@ std::optional<std::chrono::milliseconds> Retry::next(const Error& error, bool co
         return std::nullopt;
     }
     if (!counted && (error.kind() != ErrorKind::rate_limited || !asked)) {
-        failures_ += error.kind() == ErrorKind::protocol ? 2 : 1;
+        failures_ += weight(error);
     }
     if (failures_ >= policy_.max_failures) {
         return std::nullopt;
     }
-    const unsigned doublings = std::min(failures_ > 0 ? failures_ - 1 : 0, 20U);
+    const bool brief = failures_ == 0 || error.is_lasting();
+    const unsigned doublings = brief ? 0 : std::min(failures_ - 1, 20U);
     const auto delay = std::min(policy_.initial * (1L << doublings), policy_.ceiling);
     // Between one half and the whole of it.
     const auto half = delay.count() / 2;

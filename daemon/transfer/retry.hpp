@@ -28,7 +28,8 @@ class Retry {
 
     /// How long to wait before the next try; none: this error will not heal, or was met too often.
     /// Being asked to wait for a time (429) never uses up the tries; a garbled answer uses up two:
-    /// such answers seldom pass. `counted`: the failure belongs to one that was told already, as
+    /// such answers seldom pass; an error that is_lasting() uses up half of them, so that it is met
+    /// twice and then told. `counted`: the failure belongs to one that was told already, as
     /// when all connections of a file break at once.
     std::optional<std::chrono::milliseconds> next(const Error& error,
                                                   bool counted = false) noexcept;
@@ -40,6 +41,8 @@ class Retry {
     void progress() noexcept { failures_ = 0; }
 
   private:
+    unsigned weight(const Error& error) const noexcept;
+
     RetryPolicy policy_;
     std::uint64_t random_;
     unsigned failures_ = 0;

@@ -1,6 +1,6 @@
 """How long the daemon takes to answer for a cached file over its socket.
 
-    meson compile -C build socket_latency && python3 tests/bench/warm_answer.py
+    python3 tests/bench/warm_answer.py [--quick]
 
 The peer, for scale: the official client finding the same file in its cache without the network.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.bench import measure  # noqa: E402
 from tests.hub import TestHub  # noqa: E402
 from tests.support.client_venvs import ensure  # noqa: E402
-from tests.support.daemon import BUILD, Daemon  # noqa: E402
+from tests.support.daemon import Daemon  # noqa: E402
 
 OFFICIAL = """
 import sys, time
@@ -32,16 +33,21 @@ print(times[len(times) // 2], times[len(times) * 99 // 100])
 
 
 def main() -> None:
+    arguments = measure.parser(__doc__, rounds=1).parse_args()
+    program = measure.build("socket_latency")
+    for _ in range(arguments.rounds):
+        run(program, "4000" if arguments.quick else "64000")
+
+
+def run(program: Path, calls: str) -> None:
     with TestHub() as hub:
         files = {f"part-{i}.bin": {"random": 1000, "seed": i} for i in range(200)}
         commit = hub.admin.create_repo("bench/model", files={"config.json": "{}", **files})
         with Daemon(hub.endpoint, daemon={"log_level": "warning"}) as daemon:
             daemon.download("bench/model")
             subprocess.run(
-                [BUILD / "tests/bench/socket_latency", daemon.socket, "bench/model", commit,
-                 "config.json"],
-                check=True,
-            )  # fmt: skip
+                [program, daemon.socket, "bench/model", commit, "config.json", calls], check=True
+            )
             starts = []
             for _ in range(20):
                 command, environment = daemon.command(

@@ -110,7 +110,8 @@ class Admin:
         """Adds a commit to a branch and returns its id.
 
         Contents of `files` are text, or {"base64": …}, {"hex": …}, {"path": local file},
-        {"random": size, "seed": n} or {"sparse": size}. A branch that does not exist begins at
+        {"random": size, "seed": n} or {"sparse": size}, which may have a made-up "sha256" to be
+        told from others of its size. A branch that does not exist begins at
         `start` (default: main). `ref_kind` may also be "tag", "convert" or "pull".
         """
         blobs = {path: self._content(spec) for path, spec in (files or {}).items()}
@@ -205,13 +206,13 @@ class Admin:
         if "random" in spec:
             return Blob(random.Random(spec.get("seed", 0)).randbytes(int(spec["random"])))
         if "sparse" in spec:
-            return self._sparse(int(spec["sparse"]))
+            return self._sparse(int(spec["sparse"]), spec.get("sha256"))
         raise ValueError(f"not a content: {spec!r}")
 
-    def _sparse(self, size: int) -> Blob:
+    def _sparse(self, size: int, sha256: str | None) -> Blob:
         with self._state.lock:
             self._files_made += 1
             path = self._workspace / f"sparse-{self._files_made}"
         with open(path, "wb") as file:
             file.truncate(size)
-        return Blob(path=str(path))
+        return Blob(path=str(path), sha256=sha256)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 
 from .connection import Connection, Face
 from .transport import Channel
@@ -41,11 +42,21 @@ class Listener:
             try:
                 sock, address = self._socket.accept()
             except OSError:
-                return
+                if self._stopping:
+                    return
+                # A client that has gone, or a system short of descriptors. To end here would leave
+                # all later clients connected by the kernel, and without an answer.
+                traceback.print_exc()
+                time.sleep(0.05)
+                continue
             thread = threading.Thread(
                 target=self._serve, args=(sock, address[0], face), daemon=True
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # a busy system may have no thread for us
+                traceback.print_exc()
+                sock.close()
 
     def _serve(self, sock: socket.socket, peer: str, face: Face) -> None:
         try:
@@ -63,7 +74,10 @@ class Listener:
             self._connections.add(connection)
         try:
             connection.run()
+        except Exception:  # a bug of ours must show, and not as a client that waits for ever:
+            traceback.print_exc()  # whoever keeps the exception keeps the socket open
         finally:
+            sock.close()
             with self._lock:
                 self._connections.discard(connection)
 

@@ -19,14 +19,17 @@ _Folder = dict[str, Any]  # name → object id, or a nested _Folder
 class Blob:
     """Immutable content, in memory or in a file that must not change while the Hub runs."""
 
-    def __init__(self, data: bytes | None = None, path: str | None = None) -> None:
+    def __init__(
+        self, data: bytes | None = None, path: str | None = None, sha256: str | None = None
+    ) -> None:
+        """A `sha256` that is given is believed: contents too large to be read have made-up names."""
         if (data is None) == (path is None):
             raise ValueError("a blob is either bytes or a file")
         self._data = data
         self.path = path
         self.size = len(data) if data is not None else os.stat(path or "").st_size
         self._lock = threading.Lock()
-        self._sha256: str | None = None
+        self._sha256 = sha256
         self._git_sha1: str | None = None
 
     def chunks(self, start: int, length: int, chunk: int = _HASH_CHUNK) -> Iterator[bytes]:

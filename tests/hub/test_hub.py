@@ -407,3 +407,42 @@ def test_control_server_is_plain_json(hub: TestHub) -> None:
     ):
         assert fetch(hub.control_url + path).status == status
     assert fetch(hub.control_url + "/faults/add", method="POST", body=b'{"kind":"x"}').status == 400
+
+
+# --- What must not leave clients without an answer -----------------------------------------
+
+
+def test_a_connection_without_a_thread_is_ended_and_the_next_served(
+    hub: TestHub, small: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = threading.Thread.start
+    left = [1]
+
+    def fail_once(thread: threading.Thread) -> None:
+        if left and thread.name.endswith("(_serve)"):
+            left.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    with pytest.raises((EOFError, ConnectionResetError)):
+        fetch(small)
+    assert left == []
+    assert fetch(small).body == SMALL
+    assert "can't start new thread" in capfd.readouterr().err
+
+
+def test_a_bug_in_a_connection_ends_it(
+    hub: TestHub, small: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("bug")
+
+    kept: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", kept.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(hub.faults), "pick", fail)
+        with pytest.raises((EOFError, ConnectionResetError)):
+            fetch(small)
+    assert fetch(small).body == SMALL
+    assert "bug" in capfd.readouterr().err

@@ -116,6 +116,14 @@ def test_sparse_files_are_hashed_like_any_other(tmp_path: Path) -> None:
     assert Blob(path=str(path)).git_sha1 == Blob(path.read_bytes()).git_sha1
 
 
+def test_a_made_up_name_is_believed(tmp_path: Path) -> None:
+    with TestHub(directory=tmp_path) as hub:
+        files = {f"{digit}.bin": {"sparse": 1 << 40, "sha256": digit * 64} for digit in "ab"}
+        hub.admin.create_repo("org/vast", files=files)
+        listed = hub.admin.files("org/vast")
+    assert {listed[name]["etag"] for name in files} == {"a" * 64, "b" * 64}
+
+
 SEED = {
     "users.json": json.dumps(
         {

@@ -228,6 +228,48 @@ class TestTokens:
         assert b"secret" not in arguments and b"--token" in arguments
 
 
+class TestOtherEndpoint:
+    """The daemon has one Hub; a token must not go there when its owner means another."""
+
+    @pytest.fixture
+    def wharf(self, wharf):
+        wharf.daemon.on("org.wharf.Status", lambda _: [{"endpoint": "https://hub.example"}])
+        wharf.daemon.on("org.wharf.Downloads.List", lambda _: [failure("Offline", "asked")])
+        answers(wharf, result(SNAPSHOT))
+        return wharf
+
+    @pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--detach"], ["--local-dir", "x"]])
+    def test_the_token_stays_here(self, wharf, flags):
+        variables = {"HF_ENDPOINT": "https://mirror.example", "HF_TOKEN": "secret"}
+        ended = wharf.run("download", REPO, *flags, environment=variables)
+        assert (ended.code, ended.out) == (2, "")
+        assert "https://mirror.example" in ended.err and "https://hub.example" in ended.err
+        assert "secret" not in ended.err
+        assert [name for name, _ in wharf.daemon.calls] == ["org.wharf.Status"]
+        variables = {"HF_ENDPOINT": "https://mirror.example"}
+        assert wharf.run("download", REPO, "--token", "secret", environment=variables).code == 2
+        assert wharf.run("prefetch", REPO, "--token", "secret", environment=variables).code == 2
+        assert {name for name, _ in wharf.daemon.calls} == {"org.wharf.Status"}
+
+    def test_without_a_token_it_is_a_warning(self, wharf):
+        variables = {"HF_ENDPOINT": "https://mirror.example", "HF_TOKEN": "secret"}
+        ended = wharf.run("download", REPO, "--token", "", environment=variables)
+        assert (ended.code, ended.out) == (0, SNAPSHOT + "\n")
+        assert ended.err.startswith("warning: HF_ENDPOINT is https://mirror.example")
+        assert "token" not in wharf.daemon.parameters_of(DOWNLOAD)[0]
+
+    @pytest.mark.parametrize("endpoint", ["https://hub.example/", "HTTPS://Hub.Example:443", ""])
+    def test_the_same_one_is_no_matter(self, wharf, endpoint):
+        variables = {"HF_ENDPOINT": endpoint, "HF_TOKEN": "secret"}
+        ended = wharf.run("download", REPO, environment=variables)
+        assert (ended.code, ended.err) == (0, "")
+        assert wharf.daemon.parameters_of(DOWNLOAD)[0]["token"] == "secret"
+
+    def test_nothing_more_is_asked_without_the_variable(self, wharf):
+        assert wharf.run("download", REPO).code == 0
+        assert [name for name, _ in wharf.daemon.calls] == [DOWNLOAD]
+
+
 class TestInterruption:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_hangs_up_and_says_what_becomes_of_the_job(self, wharf, number):
@@ -241,6 +283,7 @@ class TestInterruption:
             out, err = process.communicate(timeout=10)
         assert (process.returncode, out) == (130, "")
         assert "Interrupted: job 12" in err and "run the same command again" in err
+        assert "`wharf jobs resume 12`" in err
         assert wharf.daemon.hangups.acquire(timeout=10)
 
     def test_as_json(self, wharf):

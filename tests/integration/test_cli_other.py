@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.support.fake_daemon import failure
-from tests.support.wharf_command import COMMIT, Wharf
+from tests.support.wharf_command import Wharf, job
 
 
 @pytest.fixture
@@ -42,40 +41,46 @@ STATUS = {
 }
 
 
-def job(**changes):
-    return {
-        "id": 12,
-        "uid": 1000,
-        "kind": "download",
-        "repo": "org/data",
-        "repo_type": "dataset",
-        "revision": "main",
-        "commit": COMMIT,
-        "state": "running",
-        "created": "2026-05-01T03:00:00Z",
-        "watchers": 2,
-        "files_done": 3,
-        "files_total": 40,
-        "bytes_done": 1_000_000,
-        "bytes_total": 4_000_000,
-        "bytes_per_second": 500_000,
-    } | changes
-
-
 class TestStatus:
     def test_for_people(self, wharf):
-        wharf.daemon.on("org.wharf.Status", lambda _: [STATUS])
+        wharf.daemon.on("org.wharf.Status", lambda _: [STATUS | {"jobs_waiting": 0}])
         assert wharf.run("status").out.splitlines() == [
             "daemon    wharfd 0.1.0, process 4242, up 2h 10m",
             f"socket    {wharf.daemon.path}",
             "endpoint  https://huggingface.co",
             "cache     /var/cache/wharf/hub",
             "clients   3",
-            "jobs      2 active, 1 waiting",
+            "jobs      2 active, 0 waiting",
             "received  1.5 GB, now 210.3 MB/s",
             "",
             "FILE               REPO           DONE    SIZE       SPEED  JOBS",
             "model.safetensors  org/model  250.0 MB  1.0 GB  210.3 MB/s     2",
+        ]
+
+    def test_why_jobs_wait(self, wharf):
+        until = "2026-05-01T13:04:05Z"
+        waiting = job(id=13, state="waiting", reason="the Hub asked to wait", waiting_until=until)
+        wharf.daemon.on("org.wharf.Status", lambda _: [STATUS])
+        wharf.daemon.on("org.wharf.Jobs.List", lambda _: [{"jobs": [waiting]}, {"jobs": [job()]}])
+        lines = wharf.run("status", environment={"TZ": "TEST-2"}).out.splitlines()
+        assert lines[-2:] == [
+            "",
+            "job 13 is waiting: the Hub asked to wait, until 2026-05-01 15:04",
+        ]
+        assert wharf.run("status", "--json").json == STATUS
+
+    def test_hosts_of_daemons_that_tell_of_them(self, wharf):
+        hosts = [
+            {"host": "huggingface.co", "connections": 4, "limit": 16, "waiting": 2},
+            {"host": "cdn.hf.co", "connections": 1, "reason": "it asked to wait 40 s"},
+        ]
+        answer = STATUS | {"jobs_waiting": 0, "hosts": hosts, "something_newer": {"a": 1}}
+        wharf.daemon.on("org.wharf.Status", lambda _: [answer])
+        assert wharf.run("status").out.splitlines()[-4:] == [
+            "",
+            "HOST            CONNECTIONS  LIMIT  WAITING",
+            "huggingface.co            4     16        2",
+            "cdn.hf.co                 1                  it asked to wait 40 s",
         ]
 
     def test_for_programs(self, wharf):
@@ -91,54 +96,6 @@ class TestStatus:
         wharf.daemon.on("org.wharf.Status", lambda _: [{"version": "1"}])
         ended = wharf.run("status")
         assert ended.code == 1 and "wharf version" in ended.err
-
-
-class TestJobs:
-    def test_list(self, wharf):
-        newer = job(id=13, repo="org/model", repo_type="model", state="waiting")
-        wharf.daemon.on("org.wharf.Jobs.List", lambda _: [{"jobs": [newer, job()]}])
-        assert wharf.run("jobs", "ls").out.splitlines() == [
-            "ID  STATE    REPO               REV   FILES    SIZE  DONE       SPEED  CREATED",
-            "13  waiting  org/model          main   3/40  4.0 MB   25%"
-            "              2026-05-01T03:00:00Z",
-            "12  running  datasets/org/data  main   3/40  4.0 MB   25%"
-            "  500.0 KB/s  2026-05-01T03:00:00Z",
-        ]
-        assert wharf.run("jobs", "list", "--quiet").out == "13\n12\n"
-        assert wharf.run("jobs", "ls", "--json").json == {"jobs": [newer, job()]}
-        assert [p["all"] for p in wharf.daemon.parameters_of("org.wharf.Jobs.List")] == [False] * 3
-
-    def test_all(self, wharf):
-        wharf.daemon.on("org.wharf.Jobs.List", lambda _: [{"jobs": []}])
-        assert wharf.run("jobs", "ls", "-a").out == "No jobs.\n"
-        assert wharf.run("jobs", "ls", "--all", "--quiet").out == ""
-        assert wharf.daemon.parameters_of("org.wharf.Jobs.List") == [{"all": True}] * 2
-
-    def test_show(self, wharf):
-        failed = job(
-            state="failed",
-            finished="2026-05-01T04:00:00Z",
-            failure={"name": "org.wharf.Gated", "message": "no access", "hint": "ask for it"},
-        )
-        files = [{"path": "a\x1b.bin", "done": 1, "total": 4}]
-        wharf.daemon.on("org.wharf.Jobs.Show", lambda _: [{"job": failed, "files": files}])
-        out = wharf.run("jobs", "show", "12").out
-        for line in ["state     failed", "failure   no access", "hint      ask for it"]:
-            assert line in out.splitlines()
-        assert "a\\x1b.bin   1 B   4 B  25%" in out.splitlines()
-        assert wharf.daemon.parameters_of("org.wharf.Jobs.Show") == [{"id": 12}]
-        assert wharf.run("jobs", "show", "12", "--json").json == {"job": failed, "files": files}
-
-    def test_cancel(self, wharf):
-        wharf.daemon.on("org.wharf.Jobs.Cancel", lambda _: [{"job": job(state="cancelled")}])
-        ended = wharf.run("jobs", "cancel", "12")
-        assert (ended.code, ended.out) == (0, "job 12 is cancelled; what it fetched stays\n")
-        wharf.daemon.on("org.wharf.Jobs.Cancel", lambda _: [{"job": job(state="done")}])
-        assert wharf.run("jobs", "cancel", "12").out == "job 12 had ended already: done\n"
-
-    def test_no_such_job(self, wharf):
-        wharf.daemon.on("org.wharf.Jobs.Show", lambda _: [failure("JobNotFound", "no job 9")])
-        assert wharf.run("jobs", "show", "9").code == 3
 
 
 class TestEnv:
@@ -175,8 +132,9 @@ class TestVersion:
         assert len(wharf.run("version", "-q").out.splitlines()) == 1
 
 
-COMMANDS = [[], ["download"], ["status"], ["jobs"], ["env"], ["version"]]
-COMMANDS += [["jobs", "ls"], ["jobs", "show"], ["jobs", "cancel"]]
+COMMANDS = [[], ["download"], ["prefetch"], ["status"], ["jobs"], ["env"], ["version"]]
+COMMANDS += [["jobs", "ls"], ["jobs", "show"], ["jobs", "watch"], ["jobs", "pause"]]
+COMMANDS += [["jobs", "resume"], ["jobs", "cancel"], ["jobs", "retry"], ["jobs", "prioritize"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

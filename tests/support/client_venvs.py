@@ -21,6 +21,11 @@ CLIENTS = {
 }
 """Newest of the two current lines, and the last before the client changed its HTTP library."""
 
+WITHOUT_XET = "2-without-xet"
+"""The newest line without the package that it brings for Xet: for benchmarks only."""
+
+_RELEASES = {**CLIENTS, WITHOUT_XET: CLIENTS["2"]}
+
 
 def directory() -> Path:
     return Path(os.environ.get("WHARF_TEST_VENVS") or ROOT / "build" / "venvs")
@@ -40,20 +45,15 @@ def ensure(name: str) -> Path:
     # Parallel test runs must not build the same environment twice.
     with open(home.parent / f"{home.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        complete = python.exists() and stamp.exists() and stamp.read_text() == CLIENTS[name]
+        complete = python.exists() and stamp.exists() and stamp.read_text() == _RELEASES[name]
         if not complete:
             stamp.unlink(missing_ok=True)
             _run(sys.executable, "-m", "venv", "--clear", str(home))
-            _run(
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                CLIENTS[name],
-            )
-            stamp.write_text(CLIENTS[name])
+            pip = (str(python), "-m", "pip", "--quiet", "--disable-pip-version-check")
+            _run(*pip, "install", _RELEASES[name])
+            if name == WITHOUT_XET:
+                _run(*pip, "uninstall", "--yes", "hf-xet")
+            stamp.write_text(_RELEASES[name])
     return python
 
 
@@ -64,8 +64,8 @@ def _run(*command: str) -> None:
 
 
 def main(names: list[str]) -> int:
-    if unknown := set(names) - set(CLIENTS):
-        print(f"unknown client {', '.join(unknown)}; known: {', '.join(CLIENTS)}", file=sys.stderr)
+    if unknown := set(names) - set(_RELEASES):
+        print(f"unknown client {', '.join(unknown)}; known: {', '.join(_RELEASES)}", file=sys.stderr)
         return 2
     for name in names or CLIENTS:
         print(ensure(name), flush=True)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,6 +36,7 @@ class Daemon:
         directory: Path | None = None,
         environment: dict[str, str] | None = None,
         user: int | None = None,
+        prefix: Sequence[str] = (),
         **settings: dict[str, Any],
     ) -> None:
         self._temporary = None if directory else tempfile.mkdtemp(prefix="wharf-test-")
@@ -46,6 +48,7 @@ class Daemon:
         self.config = self.directory / "wharfd.toml"
         self.environment = {**CLEAN_ENVIRONMENT, **(environment or {})}
         self.user = user  # who runs it, when that is not who runs the tests
+        self.prefix = prefix  # a program that becomes the daemon, such as `ip netns exec NAME`
         self.settings: dict[str, dict[str, Any]] = {
             "daemon": {"socket": str(self.socket), "state_dir": str(self.state), "log_level": "debug"},
             "cache": {"dir": str(self.cache)},
@@ -84,10 +87,15 @@ class Daemon:
 
     def start(self) -> None:
         """Returns when the daemon takes connections."""
+        self.launch()
+        self.wait_until_it_answers()
+
+    def launch(self) -> None:
+        """Starts the process, and waits for nothing."""
         self.write_config()
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [BUILD / "wharfd", "--config", self.config],
+                [*self.prefix, BUILD / "wharfd", "--config", self.config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -96,6 +104,9 @@ class Daemon:
                 group=self.user,
                 extra_groups=None if self.user is None else [],
             )
+
+    def wait_until_it_answers(self) -> None:
+        assert self.process
         deadline = time.monotonic() + 20
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

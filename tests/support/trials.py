@@ -101,8 +101,10 @@ def right_bytes(snapshot: Path, files: dict[str, bytes]) -> None:
 
 
 def partials(daemon: Daemon) -> list[str]:
-    """Unfinished files on the disk."""
-    return sorted(os.listdir(daemon.cache / ".locks" / ".wharf"))
+    """Unfinished files on the disk; one that can be resumed and its log are one."""
+    names = set(os.listdir(daemon.cache / ".locks" / ".wharf"))
+    logs = {name.replace(".partial", ".pieces") for name in names if name.endswith(".partial")}
+    return sorted(names - logs)
 
 
 def blobs(daemon: Daemon, repo: str) -> list[str]:

@@ -1,37 +1,47 @@
-"""The daemon's socket for tests that say more than `wharf` can: a few lines of Varlink."""
+"""Calls to the daemon's socket without any package: for benchmarks and long tests."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support.daemon import Daemon
-
 
 class CallFailed(Exception):
-    """A typed error; `name` without its interface: "RepoNotFound"."""
+    """The daemon answered with an error; `name` is its Varlink name."""
 
-    def __init__(self, error: str, parameters: dict[str, Any]) -> None:
-        super().__init__(f"{error}: {parameters}")
-        self.name = error.rsplit(".", 1)[1]
-        self.message: str = parameters.get("message", "")
-        self.hint: str = parameters.get("hint", "")
+    def __init__(self, name: str, parameters: dict[str, Any]) -> None:
+        super().__init__(f"{name}: {parameters.get('message', parameters)}")
+        self.name = name
+        self.parameters = parameters
 
 
-class Client:
-    """One connection; a context manager."""
+class VarlinkClient:
+    """One connection; a context manager. A daemon that goes away is a ConnectionError.
 
-    def __init__(self, daemon: Daemon, timeout: float = 30) -> None:
+    With `user` it is that user who asks: the daemon sees who connected.
+    """
+
+    def __init__(self, path: Path, timeout: float = 60, user: int | None = None) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout)
-        self._socket.connect(str(daemon.socket))
-        self._buffer = b""
+        self._received = b""
+        before = os.geteuid()
+        try:
+            if user is not None:
+                os.seteuid(user)
+            self._socket.connect(str(path))
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            os.seteuid(before)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> VarlinkClient:
         return self
 
     def __exit__(
@@ -42,58 +52,36 @@ class Client:
     def close(self) -> None:
         self._socket.close()
 
-    def send(self, method: str, parameters: dict[str, Any], more: bool = False) -> None:
-        message = {"method": f"org.wharf.{method}", "parameters": parameters}
-        if more:
-            message["more"] = True
+    def send(self, method: str, *, more: bool = False, **parameters: Any) -> None:
+        """A call whose answers are read with `receive`, or by nobody."""
+        message = {"method": method, "parameters": parameters, **({"more": True} if more else {})}
         self._socket.sendall(json.dumps(message).encode() + b"\0")
 
-    def receive(self) -> dict[str, Any]:
-        """The next answer as it is, with its `continues`."""
-        while b"\0" not in self._buffer:
-            part = self._socket.recv(1 << 20)
-            if not part:
-                raise ConnectionError("the daemon hung up")
-            self._buffer += part
-        text, self._buffer = self._buffer.split(b"\0", 1)
-        answer = json.loads(text)
-        if "error" in answer:
-            raise CallFailed(answer["error"], answer.get("parameters", {}))
-        return answer
+    def receive(self) -> tuple[dict[str, Any], bool]:
+        """The next answer, and whether others follow."""
+        while b"\0" not in self._received:
+            data = self._socket.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("the daemon closed the connection")
+            self._received += data
+        message, _, self._received = self._received.partition(b"\0")
+        reply = json.loads(message)
+        if "error" in reply:
+            raise CallFailed(reply["error"], reply.get("parameters") or {})
+        return reply.get("parameters") or {}, bool(reply.get("continues"))
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """`call("Jobs.Show", id=7)`: the one answer."""
-        self.send(method, parameters)
-        return self.receive()["parameters"]
+        self.send(method, **parameters)
+        return self.receive()[0]
 
     def stream(self, method: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """The answers to a call with "more"."""
-        self.send(method, parameters, more=True)
-        answer: dict[str, Any] = {"continues": True}
-        while answer.get("continues"):
-            answer = self.receive()
-            yield answer["parameters"]
+        """All answers of a call with "more"."""
+        self.send(method, more=True, **parameters)
+        continues = True
+        while continues:
+            answer, continues = self.receive()
+            yield answer
 
-
-def call(daemon: Daemon, method: str, **parameters: Any) -> dict[str, Any]:
-    """One call on a connection of its own."""
-    with Client(daemon) as client:
-        return client.call(method, **parameters)
-
-
-def job(daemon: Daemon, number: int) -> dict[str, Any]:
-    return call(daemon, "Jobs.Show", id=number)["job"]
-
-
-def detach(daemon: Daemon, repo: str, **parameters: Any) -> int:
-    """Asks for a download that nobody waits for; the job's number."""
-    return int(call(daemon, "Downloads.Download", repo=repo, detach=True, **parameters)["job"])
-
-
-def wait_for_state(daemon: Daemon, number: int, *states: str, timeout: float = 20) -> dict[str, Any]:
-    """The job when it is in one of the states."""
-    deadline = time.monotonic() + timeout
-    while (found := job(daemon, number))["state"] not in states:
-        assert time.monotonic() < deadline, f"job is {found}\n{daemon.log[-3000:]}"
-        time.sleep(0.02)
-    return found
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs, also those that have ended, newest first."""
+        return [job for part in self.stream("org.wharf.Jobs.List", all=True) for job in part["jobs"]]

@@ -114,6 +114,29 @@ def result(snapshot, files=(), **changes) -> dict:
     }
 
 
+def job(**changes) -> dict:
+    """A job as org.wharf.Jobs tells it."""
+    return {
+        "id": 12,
+        "uid": 1000,
+        "kind": "download",
+        "repo": "org/data",
+        "repo_type": "dataset",
+        "revision": "main",
+        "commit": COMMIT,
+        "priority": "normal",
+        "detached": False,
+        "state": "running",
+        "created": "2026-05-01T03:00:00Z",
+        "watchers": 2,
+        "files_done": 3,
+        "files_total": 40,
+        "bytes_done": 1_000_000,
+        "bytes_total": 4_000_000,
+        "bytes_per_second": 500_000,
+    } | changes
+
+
 def etag_of(content: bytes, large: bool) -> str:
     if large:
         return hashlib.sha256(content).hexdigest()

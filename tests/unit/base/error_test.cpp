@@ -10,11 +10,14 @@ using wharf::ErrorKind;
 TEST_CASE("context goes in front and keeps the rest") {
     Error error{ErrorKind::rate_limited, "too many requests", "wait"};
     error.set_retry_after(std::chrono::seconds{7});
+    CHECK_FALSE(error.with_context("x").is_lasting());
+    error.set_lasting();
     const Error outer = error.with_context("listing a/b");
     CHECK(outer.message() == "listing a/b: too many requests");
     CHECK(outer.kind() == ErrorKind::rate_limited);
     CHECK(outer.hint() == "wait");
     CHECK(outer.retry_after() == std::chrono::seconds{7});
+    CHECK(outer.is_lasting());
 }
 
 TEST_CASE("a full disk is told apart from a broken one") {

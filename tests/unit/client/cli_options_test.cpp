@@ -98,10 +98,55 @@ TEST_CASE("the other commands") {
     CHECK(!std::get<JobsListCommand>(command({"jobs", "ls"})).all);
     CHECK(std::get<JobsListCommand>(command({"jobs", "list", "-a"})).all);
     CHECK(std::get<JobsShowCommand>(command({"jobs", "show", "12"})).id == 12);
-    CHECK(std::get<JobsCancelCommand>(command({"jobs", "cancel", "7"})).id == 7);
+    CHECK(std::get<JobsWatchCommand>(command({"jobs", "watch", "12"})).id == 12);
+    CHECK(!std::get<JobsListCommand>(command({"jobs", "ls"})).limit);
+    CHECK(std::get<JobsListCommand>(command({"jobs", "ls", "--limit", "5"})).limit == 5);
     CHECK(parse({"--socket", "/s", "status"}).options->socket == "/s");
     CHECK(parse({"jobs", "ls", "--socket=/s"}).options->socket == "/s");
     CHECK(!parse({"status"}).options->socket);
+}
+
+TEST_CASE("what can be done to jobs, several at once") {
+    const auto act = [](std::vector<const char*> arguments) {
+        arguments.insert(arguments.begin(), "jobs");
+        const ParsedArguments parsed = parse(std::move(arguments));
+        REQUIRE_MESSAGE(parsed.options.has_value(), parsed.text);
+        return std::get<JobsActCommand>(parsed.options->command);
+    };
+    using Ids = std::vector<std::int64_t>;
+    for (const auto& [name, action] :
+         {std::pair{"pause", JobAction::pause}, std::pair{"resume", JobAction::resume},
+          std::pair{"cancel", JobAction::cancel}, std::pair{"retry", JobAction::retry}}) {
+        CHECK(act({name, "7"}).action == action);
+        CHECK(act({name, "7"}).ids == Ids{7});
+        CHECK(act({name, "7", "--quiet", "9", "8"}).ids == Ids{7, 9, 8});
+    }
+    const JobsActCommand later = act({"prioritize", "7", "8", "background"});
+    CHECK(later.action == JobAction::prioritize);
+    CHECK(later.ids == Ids{7, 8});
+    CHECK(later.priority == "background");
+}
+
+TEST_CASE("what is left to the daemon") {
+    CHECK(!download({"org/model"}).detach);
+    CHECK(!download({"org/model"}).priority);
+    CHECK(download({"org/model", "--detach", "--priority", "interactive"}).detach);
+    CHECK(download({"org/model", "--priority", "interactive"}).priority == "interactive");
+    const auto prefetch = [](std::vector<const char*> arguments) {
+        arguments.insert(arguments.begin(), "prefetch");
+        return std::get<DownloadCommand>(parse(std::move(arguments)).options.value().command);
+    };
+    const DownloadCommand command = prefetch({"org/model", "a", "--type=space", "--revision", "v1",
+                                              "--include", "x", "--exclude", "y", "--token", "t"});
+    CHECK(command.detach);
+    CHECK(command.priority == "background");
+    CHECK(command.what.files == List{"a"});
+    CHECK(command.what.repo_type == "space");
+    CHECK(command.what.revision == "v1");
+    CHECK(command.what.include == List{"x"});
+    CHECK(command.what.exclude == List{"y"});
+    CHECK(command.token == "t");
+    CHECK(prefetch({"org/model", "--priority", "normal"}).priority == "normal");
 }
 
 TEST_CASE("what is wrong is said with where help is") {
@@ -122,6 +167,27 @@ TEST_CASE("what is wrong is said with where help is") {
               "job's number",
               "see `wharf jobs show --help`"},
              {{"status", "extra"}, "'extra'", "see `wharf status --help`"},
+             {{"jobs", "ls", "--limit", "0"}, "'0'", "see `wharf jobs ls --help`"},
+             {{"jobs", "pause"}, "ID", "see `wharf jobs pause --help`"},
+             {{"jobs", "retry", "7", "x"}, "'x'", "see `wharf jobs retry --help`"},
+             {{"jobs", "prioritize", "7"}, "class", "see `wharf jobs prioritize --help`"},
+             {{"jobs", "prioritize", "7", "8"}, "class", "see `wharf jobs prioritize --help`"},
+             {{"jobs", "prioritize", "low"}, "'low'", "see `wharf jobs prioritize --help`"},
+             {{"jobs", "prioritize", "normal"}, "class", "see `wharf jobs prioritize --help`"},
+             {{"jobs", "prioritize", "7", "normal", "8"},
+              "'8'",
+              "see `wharf jobs prioritize --help`"},
+             {{"download", "r", "--priority", "low"}, "'low'", "see `wharf download --help`"},
+             {{"download", "r", "--detach", "--local-dir", "d"},
+              "Detach without it",
+              "see `wharf download --help`"},
+             {{"download", "r", "--detach", "--dry-run"}, "dry run", "see `wharf download --help`"},
+             {{"prefetch", "r", "--local-dir", "d"},
+              "wharf download --local-dir",
+              "see `wharf prefetch --help`"},
+             {{"prefetch", "r", "--dry-run"},
+              "wharf download --dry-run",
+              "see `wharf prefetch --help`"},
          }) {
         const ParsedArguments parsed = parse(arguments);
         CAPTURE(parsed.text);
@@ -130,17 +196,26 @@ TEST_CASE("what is wrong is said with where help is") {
         CHECK(parsed.hint == hint);
     }
     CHECK(parse({"download", "--json", "--nope"}).wants_json);
+    CHECK(parse({"jobs", "show", "x", "--json"}).wants_json);
+    CHECK(parse({"jobs", "show", "x", "--format", "json"}).wants_json);
+    CHECK(parse({"download", "--json"}).wants_json);
 }
 
 TEST_CASE("help names every option, and only those that there are") {
     const std::vector<std::pair<std::string, std::vector<const char*>>> commands{
         {"", {}},
         {"download", {"download"}},
+        {"prefetch", {"prefetch"}},
         {"status", {"status"}},
         {"jobs", {"jobs"}},
         {"jobs ls", {"jobs", "ls"}},
         {"jobs show", {"jobs", "show"}},
+        {"jobs watch", {"jobs", "watch"}},
+        {"jobs pause", {"jobs", "pause"}},
+        {"jobs resume", {"jobs", "resume"}},
         {"jobs cancel", {"jobs", "cancel"}},
+        {"jobs retry", {"jobs", "retry"}},
+        {"jobs prioritize", {"jobs", "prioritize"}},
         {"env", {"env"}},
         {"version", {"version"}}};
     for (const auto& [name, arguments] : commands) {
@@ -152,9 +227,10 @@ TEST_CASE("help names every option, and only those that there are") {
         CHECK(parsed.text == help_text(name));
         CHECK(parsed.text.find(name.empty() ? "wharf" : "wharf " + name) != std::string::npos);
     }
-    for (const char* option : {"--repo-type", "--type", "--revision", "--include", "--exclude",
-                               "--local-dir", "--force-download", "--dry-run", "--token",
-                               "--max-workers", "--format", "--json", "--quiet"}) {
+    for (const char* option :
+         {"--repo-type", "--type", "--revision", "--include", "--exclude", "--local-dir",
+          "--force-download", "--dry-run", "--token", "--max-workers", "--detach", "--priority",
+          "--format", "--json", "--quiet"}) {
         CAPTURE(option);
         CHECK(help_text("download").find(option) != std::string_view::npos);
     }

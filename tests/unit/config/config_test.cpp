@@ -28,7 +28,8 @@ std::string refusal(std::string_view text) {
 
 TEST_CASE("an empty file means the defaults") {
     CHECK(read("") == Config{});
-    CHECK(read("[daemon]\n[cache]\n[hub]\n[transfer]\n") == Config{});
+    CHECK(read("[daemon]\n[cache]\n[hub]\n[transfer]\n[jobs]\n[limits]\n") == Config{});
+    CHECK(read("[cache]\nmin_free = \"auto\"") == Config{});
 }
 
 TEST_CASE("every key reaches its place") {
@@ -43,6 +44,7 @@ log_level = "debug"
 [cache]
 dir = "/a/cache"
 lock_files = true
+min_free = "1GiB"
 [hub]
 endpoint = "http://127.0.0.1:8080/prefix//"
 ca_file = "/a/ca.pem"
@@ -57,10 +59,18 @@ max_connections_per_host = 5
 max_connections_per_file = 2
 piece_size = "1MiB"
 stall_timeout = "7s"
+min_speed = "2KiB"
+buffer_budget = "8MiB"
+[jobs]
+max_running = 3
+history_age = "2d"
+history_count = 0
+[limits]
+download_rate = "5MiB"
 )");
     Config expected;
     expected.daemon = {"/a/s.sock", "/a/b", 120s, 7, 9, wharf::log::Level::debug};
-    expected.cache = {"/a/cache", true};
+    expected.cache = {"/a/cache", true, 1U << 30};
     expected.hub = {"http://127.0.0.1:8080/prefix",
                     "/a/ca.pem",
                     "http://me:secret@proxy:3128",
@@ -68,7 +78,9 @@ stall_timeout = "7s"
                     250ms,
                     2s,
                     1h};
-    expected.transfer = {8, 5, 2, 1U << 20, 7s};
+    expected.transfer = {8, 5, 2, 1U << 20, 7s, 2048, 8U << 20};
+    expected.jobs = {3, 48h, 0};
+    expected.limits.always.all = 5U << 20;
     CHECK(config == expected);
 }
 
@@ -141,6 +153,12 @@ TEST_CASE("values of the wrong kind or out of range") {
         {"transfer", "piece_size = 1048576", "must be a size in quotes, such as \"64MiB\""},
         {"transfer", "piece_size = \"1mb\"", "'1mb' is not a size"},
         {"transfer", "piece_size = \"1KiB\"", "must be between 64KiB and 1GiB"},
+        {"transfer", "min_speed = \"2GiB\"", "must be between 0 and 1GiB"},
+        {"transfer", "buffer_budget = \"1MiB\"", "must be between 4MiB and 1TiB"},
+        {"cache", "min_free = \"some\"", "'some' is not a size"},
+        {"cache", "min_free = 5", "must be a size in quotes, such as \"64MiB\""},
+        {"jobs", "history_age = \"3651d\"", "must be between 0s and 3650d"},
+        {"jobs", "max_running = 0", "must be between 1 and 10000"},
         {"transfer", "stall_timeout = \"2h\"", "must be between 10ms and 1h"},
         {"transfer", "max_connections = [1]", "must be a whole number without quotes"},
     };
@@ -222,7 +240,10 @@ TEST_CASE("which changes a running daemon cannot take over") {
     Config live = running;
     live.daemon.log_level = wharf::log::Level::debug;
     live.hub.revision_ttl = 1s;
-    live.transfer = {1, 1, 1, 1U << 20, running.transfer.stall_timeout};
+    live.transfer.max_connections = live.transfer.max_connections_per_host =
+        live.transfer.max_connections_per_file = 1;
+    live.transfer.piece_size = 1U << 20;
+    live.limits.always.all = 1U << 20;
     CHECK(wharf::changes_needing_restart(running, live).empty());
 
     Config other = live;
@@ -231,7 +252,7 @@ TEST_CASE("which changes a running daemon cannot take over") {
     other.daemon.shutdown_grace = 1s;
     other.daemon.io_threads = running.daemon.io_threads + 1;
     other.daemon.max_clients = 1;
-    other.cache = {"/x", true};
+    other.cache = {"/x", true, 1};
     other.hub.endpoint = "https://other";
     other.hub.ca_file = "/x";
     other.hub.proxy = "http://h:1";
@@ -239,10 +260,28 @@ TEST_CASE("which changes a running daemon cannot take over") {
     other.hub.connect_timeout = 1s;
     other.hub.first_byte_timeout = 1s;
     other.transfer.stall_timeout = 1s;
+    other.transfer.min_speed = 1;
+    other.transfer.buffer_budget = 1;
+    other.jobs = {1, 1h, 1};
     CHECK(wharf::changes_needing_restart(running, other) ==
-          std::vector<std::string>{"daemon.socket", "daemon.state_dir", "daemon.shutdown_grace",
-                                   "daemon.io_threads", "daemon.max_clients", "cache.dir",
-                                   "cache.lock_files", "hub.endpoint", "hub.ca_file", "hub.proxy",
-                                   "hub.no_proxy", "hub.connect_timeout", "hub.first_byte_timeout",
-                                   "transfer.stall_timeout"});
+          std::vector<std::string>{"daemon.socket",
+                                   "daemon.state_dir",
+                                   "daemon.shutdown_grace",
+                                   "daemon.io_threads",
+                                   "daemon.max_clients",
+                                   "cache.dir",
+                                   "cache.lock_files",
+                                   "cache.min_free",
+                                   "hub.endpoint",
+                                   "hub.ca_file",
+                                   "hub.proxy",
+                                   "hub.no_proxy",
+                                   "hub.connect_timeout",
+                                   "hub.first_byte_timeout",
+                                   "transfer.stall_timeout",
+                                   "transfer.min_speed",
+                                   "transfer.buffer_budget",
+                                   "jobs.max_running",
+                                   "jobs.history_age",
+                                   "jobs.history_count"});
 }

@@ -5,16 +5,8 @@
 
 using namespace wharf::hub;
 using namespace wharf::hub::test;
-using std::chrono::seconds;
 
 namespace {
-
-/// Sun, 06 Nov 1994 08:49:37 GMT
-const std::chrono::system_clock::time_point then{seconds{784111777}};
-
-std::optional<seconds> wait(const Fields& fields) {
-    return wait_asked(headers_of(fields), then);
-}
 
 std::optional<std::string> next(const std::string& field) {
     return next_link(headers_of({{"Link", field}})).value();
@@ -115,43 +107,4 @@ TEST_CASE("links that cannot be read are errors, not the end of a listing") {
     }
     CHECK(
         next_link(headers_of({{"Link", "<x>; rel=next"}, {"Link", "<y>; rel=next"}})).has_error());
-}
-
-TEST_CASE("the Hub says how long to wait") {
-    CHECK(wait({}) == std::nullopt);
-    CHECK(wait({{"RateLimit", "\"api\";r=0;t=55"}}) == seconds{55});
-    CHECK(wait({{"ratelimit", "\"resolvers\"; r=0; t=7"}}) == seconds{7});
-    CHECK(wait({{"RateLimit", "\"api\";r=12;t=55"}}) == std::nullopt);
-    CHECK(wait({{"RateLimit", "\"api\";r=12;t=55"}, {"Retry-After", "3"}}) == seconds{3});
-    CHECK(wait({{"RateLimit", "\"api\";r=0;t=55"}, {"Retry-After", "3"}}) == seconds{55});
-    CHECK(wait({{"RateLimit", "\"api\";r=0;t=5, \"resolvers\";r=0;t=9, \"pages\";r=1;t=99"}}) ==
-          seconds{9});
-    for (const char* bad : {"", "x", "\"api\"", "\"api\";r=0", "\"api\";t=5",
-                            "\"api\";r=;t=", "\"api\";r=0;t=-5", "\"api\";rr=0;tt=5", ";;;,,,"}) {
-        CAPTURE(bad);
-        CHECK(wait({{"RateLimit", bad}}) == std::nullopt);
-    }
-}
-
-TEST_CASE("Retry-After is seconds or a date") {
-    CHECK(wait({{"Retry-After", "0"}}) == seconds{0});
-    CHECK(wait({{"Retry-After", " 120 "}}) == seconds{120});
-    CHECK(wait({{"Retry-After", "Sun, 06 Nov 1994 08:50:37 GMT"}}) == seconds{60});
-    CHECK(wait({{"Retry-After", "Sun, 06 Nov 1994 08:49:00 GMT"}}) == seconds{0});
-    CHECK(wait({{"Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"}}) == seconds{3600});
-    CHECK(wait({{"Retry-After", "Thu, 01 Jan 0000 00:00:00 GMT"}}) == seconds{0});
-    for (const char* bad : {"", "soon", "-1", "1.5", "Sun, 06 Nov 1994 08:49:37",
-                            "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
-                            "Sun, 06 Nov 1994 08:60:00 GMT", "Sun, 06 nov 1994 08:49:37 GMT",
-                            "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
-                            "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, xx Nov 1994 08:49:37 GMT"}) {
-        CAPTURE(bad);
-        CHECK(wait({{"Retry-After", bad}}) == std::nullopt);
-    }
-}
-
-TEST_CASE("nobody stops us for longer than an hour") {
-    CHECK(wait({{"RateLimit", "\"api\";r=0;t=999999999"}}) == seconds{3600});
-    CHECK(wait({{"RateLimit", "\"api\";r=0;t=18446744073709551615"}}) == seconds{3600});
-    CHECK(wait({{"Retry-After", "18446744073709551615"}}) == seconds{3600});
 }

@@ -61,8 +61,9 @@ struct Answer {
 /// Gives prepared answers in order and remembers what was asked.
 class FakeTransport final : public Transport {
   public:
-    Awaitable<net::HttpResponse> send(net::HttpRequest request) override {
+    Awaitable<net::HttpResponse> send(net::HttpRequest request, Account account) override {
         requests.push_back(std::move(request));
+        accounts.push_back(std::move(account));
         if (answers.empty()) {
             throw Error{ErrorKind::internal, "an unexpected request"};
         }
@@ -82,6 +83,7 @@ class FakeTransport final : public Transport {
 
     std::deque<Answer> answers;
     std::vector<net::HttpRequest> requests;
+    std::vector<Account> accounts; ///< of the requests
     int bodies_read = 0;
 };
 

@@ -28,12 +28,12 @@ class CannedStream final : public net::Stream {
         co_return count;
     }
 
-    Awaitable<> write_all(std::string_view data, net::Deadline) override {
+    Awaitable<std::size_t> write_some(std::string_view data, net::Deadline) override {
         sent->append(data);
         if (sent->size() > write_limit) {
             throw net::ConnectionLost{"sending to canned:1: broken pipe"};
         }
-        co_return;
+        co_return data.size();
     }
 
     bool is_quiet() noexcept override {

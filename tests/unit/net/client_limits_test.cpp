@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <thread>
 
 using namespace std::chrono_literals;
 using wharf::Awaitable;
@@ -97,6 +98,138 @@ TEST_CASE("every step has its deadline and its name") {
     done.set_value();
     CHECK(fetched.message() ==
           fmt::format("sending to 127.0.0.1:{} timed out after 20 ms", never_reads.port()));
+}
+
+namespace {
+
+/// Writes a byte now and then until the client has had enough.
+void dribble(Peer& peer, std::string_view start) {
+    peer.read_request();
+    peer.write(start);
+    for (int i = 0; i < 5000; ++i) {
+        std::this_thread::sleep_for(1ms);
+        peer.write("1");
+    }
+}
+
+} // namespace
+
+TEST_CASE("a dribbling peer is given up: amid the header by time, amid a body by its speed") {
+    TestServer endless_header{[](Peer& peer, int) { dribble(peer, "HTTP/1.1 200 OK\r\nX: "); }};
+    auto options = quick_options();
+    options.first_byte_timeout = 30ms;
+    auto fetched = fetch_once(options, get(endless_header.url()));
+    CHECK(fetched.message() ==
+          fmt::format("waiting for an answer from 127.0.0.1:{} timed out after 30 ms",
+                      endless_header.port()));
+
+    for (const char* start : {"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n",
+                              "HTTP/1.1 200 OK\r\n\r\n"}) {
+        TestServer slow{[&](Peer& peer, int) { dribble(peer, start); }};
+        options = quick_options();
+        options.stall_timeout = 300ms;
+        options.min_speed = 10'000; // 3,000 bytes in that time
+        fetched = fetch_once(options, get(slow.url("/?s3cret")));
+        CHECK(fetched.error->kind() == ErrorKind::network);
+        CHECK(fetched.message().starts_with(
+            fmt::format("reading from 127.0.0.1:{}: only ", slow.port())));
+        CHECK(fetched.message().ends_with(" bytes in 300 ms"));
+    }
+}
+
+TEST_CASE("a body may come slowly if every byte is enough, and be read slowly in any case") {
+    TestServer slow{[](Peer& peer, int) {
+        peer.read_request();
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n");
+        for (int i = 0; i < 60; ++i) {
+            std::this_thread::sleep_for(20ms);
+            peer.write("1");
+        }
+    }};
+    auto options = quick_options();
+    options.stall_timeout = 1s; // less than all of it takes
+    options.min_speed = 0;
+    CHECK(fetch_once(options, get(slow.url())).body == std::string(60, '1'));
+
+    TestServer quick{[](Peer& peer, int) {
+        peer.read_request();
+        peer.write(answer(std::string(60, '1')));
+        peer.wait_for_close();
+    }};
+    options.min_speed = 1'000'000;
+    options.stall_timeout = 20ms;
+    wharf::asio::io_context context;
+    HttpClient client{context.get_executor(), options};
+    std::size_t total = 0;
+    const auto body = [&]() -> Awaitable<> {
+        auto response = co_await client.send(get(quick.url()));
+        std::byte byte{};
+        for (;;) {
+            const auto count = co_await response.read_some({&byte, 1});
+            if (count == 0) {
+                break;
+            }
+            total += count;
+            co_await wharf::async::sleep_for(2ms);
+        }
+    };
+    wharf::test::run(body(), context);
+    CHECK(total == 60);
+}
+
+TEST_CASE("a request's body that hardly moves is given up") {
+    TestServer sips{[](Peer& peer, int) { peer.sip(); }};
+    auto options = quick_options();
+    options.stall_timeout = 300ms;
+    options.min_speed = 1'000'000'000;
+    const auto fetched = fetch_once(options, post(sips.url(), std::string(64 << 20, 'x')));
+    CHECK(fetched.message().starts_with(fmt::format("sending to 127.0.0.1:{}", sips.port())));
+    CHECK(fetched.message().ends_with(" bytes in 300 ms"));
+}
+
+TEST_CASE("after a sleep the dead connections fail soon and the living go on") {
+    std::promise<void> asked;
+    std::promise<void> checked;
+    TestServer server{[&, checked = checked.get_future().share()](Peer& peer, int connection) {
+        peer.read_request();
+        if (connection == 1) {
+            peer.go_deaf();
+            asked.set_value();
+        }
+        checked.wait();
+        peer.write(answer("ok"));
+    }};
+    auto options = quick_options();
+    options.first_byte_timeout = 60s;
+    wharf::asio::io_context context;
+    HttpClient client{context.get_executor(), options};
+    wharf::async::TaskGroup group{context.get_executor()};
+    Fetched dead;
+    Fetched living;
+    const auto body = [&]() -> Awaitable<> {
+        group.spawn("dead", fetch(client, get(server.url()), dead));
+        auto is_deaf = asked.get_future();
+        while (is_deaf.wait_for(0s) != std::future_status::ready) {
+            co_await wharf::async::sleep_for(1ms);
+        }
+        group.spawn("living", fetch(client, get(server.url()), living));
+        while (server.connections() < 2) {
+            co_await wharf::async::sleep_for(1ms);
+        }
+        client.distrust_connections(1s);
+        while (!dead.error) {
+            co_await wharf::async::sleep_for(5ms);
+        }
+        CHECK(living.status == 0); // asked as long, and waits for its answer
+        checked.set_value();
+        co_await group.join();
+    };
+    wharf::test::run(body(), context, 20s);
+    CHECK(dead.error->kind() == ErrorKind::network);
+    CHECK(dead.message() ==
+          fmt::format("reading from 127.0.0.1:{}: connection timed out", server.port()));
+    CHECK(living.body == "ok");
 }
 
 TEST_CASE("a refused connection says so, without the query") {

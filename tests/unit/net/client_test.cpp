@@ -32,7 +32,7 @@ TEST_CASE("requests to one host share a connection, one after the other") {
         }
         CHECK(server.connections() == 1);
         CHECK(client.bytes_received() >= 3 * 20);
-        client.close_idle();
+        client.distrust_connections();
         Fetched fetched;
         co_await fetch(client, get(server.url()), fetched);
         CHECK(server.connections() == 2);

@@ -9,6 +9,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
+#include <atomic>
+#include <future>
 #include <poll.h>
 
 using namespace std::chrono_literals;
@@ -108,6 +110,92 @@ TEST_CASE("a cancelled attempt ends at once") {
     wharf::test::run(body(), context);
 }
 
+namespace {
+
+/// A system whose resolver hangs for every name but "quick" until it is let go.
+struct HangingSystem {
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    std::shared_ptr<std::atomic<int>> asked = std::make_shared<std::atomic<int>>(0);
+
+    wharf::net::Resolver::SystemLookup lookup() const {
+        return [released = released, asked = asked](const std::string& host,
+                                                    boost::system::error_code&) {
+            ++*asked;
+            if (host != "quick") {
+                released.wait();
+            }
+            return addresses({"127.0.0.1"});
+        };
+    }
+};
+
+Awaitable<std::string> resolve(wharf::net::Resolver& resolver, std::string host,
+                               std::chrono::milliseconds limit) {
+    try {
+        co_await resolver.resolve(std::move(host), Deadline::after(limit, "looking up"));
+        co_return "found";
+    } catch (const Error& error) {
+        co_return error.message();
+    }
+}
+
+} // namespace
+
+TEST_CASE("a look-up that hangs ends at its deadline, keeps nobody else, and serves later") {
+    HangingSystem system;
+    wharf::asio::io_context context;
+    wharf::net::Resolver resolver{context.get_executor(), system.lookup()};
+    const auto body = [&]() -> Awaitable<> {
+        for (int i = 0; i < 2; ++i) { // the second joins the first's
+            const auto slow = co_await resolve(resolver, "slow", 5ms);
+            CHECK(slow == "looking up slow timed out after 5 ms");
+        }
+        const auto quick = co_await resolve(resolver, "quick", 4s);
+        CHECK(quick == "found");
+        system.release.set_value();
+        const auto slow = co_await resolve(resolver, "slow", 4s);
+        CHECK(slow == "found");
+        CHECK(*system.asked == 2);
+    };
+    wharf::test::run(body(), context);
+}
+
+TEST_CASE("hanging look-ups are bounded; those beyond wait for a place") {
+    HangingSystem system;
+    wharf::asio::io_context context;
+    constexpr int most = wharf::net::Resolver::most_hanging;
+    wharf::net::Resolver resolver{context.get_executor(), system.lookup()};
+    const auto body = [&]() -> Awaitable<> {
+        for (int i = 0; i < most + 2; ++i) {
+            const auto hung = co_await resolve(resolver, fmt::format("n{}", i), 2ms);
+            CHECK(hung == fmt::format("looking up n{} timed out after 2 ms", i));
+        }
+        while (*system.asked < most) {
+            co_await wharf::async::sleep_for(1ms);
+        }
+        const auto quick = co_await resolve(resolver, "quick", 2ms);
+        CHECK(quick == "looking up quick timed out after 2 ms");
+        CHECK(*system.asked == most);
+        system.release.set_value();
+        const auto later = co_await resolve(resolver, "quick", 4s);
+        CHECK(later == "found");
+    };
+    wharf::test::run(body(), context);
+}
+
+TEST_CASE("a resolver's end waits for nothing that hangs") {
+    HangingSystem system;
+    wharf::asio::io_context context;
+    {
+        wharf::net::Resolver resolver{context.get_executor(), system.lookup()};
+        const auto body = [&]() -> Awaitable<> { co_await resolve(resolver, "slow", 1ms); };
+        wharf::test::run(body(), context);
+    }
+    system.release.set_value();
+    context.poll();
+}
+
 TEST_CASE("names are looked up, addresses are not") {
     wharf::asio::io_context context;
     wharf::net::Resolver resolver{context.get_executor()};
@@ -125,6 +213,7 @@ TEST_CASE("names are looked up, addresses are not") {
             co_await resolver.resolve("a..b", deadline);
         } catch (const Error& error) {
             CHECK(error.kind() == ErrorKind::network);
+            CHECK(error.is_lasting());
             message = error.message();
         }
         CHECK(message.starts_with("looking up a..b: "));
@@ -132,6 +221,7 @@ TEST_CASE("names are looked up, addresses are not") {
         try {
             co_await resolver.resolve("a..c", Deadline::after(0ms, "looking up"));
         } catch (const Error& error) {
+            CHECK_FALSE(error.is_lasting());
             message = error.message();
         }
         CHECK(message == "looking up a..c timed out after 0 ms");
@@ -150,14 +240,14 @@ TEST_CASE("a socket's deadline holds although its timer is set seldom") {
     const auto body = [&]() -> Awaitable<> {
         const std::string host = "h:1";
         auto plain = co_await connect_any(addresses({"127.0.0.1"}), server.port(), {5s}, host);
-        const auto received = std::make_shared<std::atomic<std::uint64_t>>(0);
-        wharf::net::TcpStream stream{wharf::net::Socket{std::move(plain), host, received}};
+        const auto sockets = std::make_shared<wharf::net::OpenSockets>();
+        wharf::net::TcpStream stream{wharf::net::Socket{std::move(plain), host, sockets}};
         std::byte byte{};
         for (int i = 0; i < 3; ++i) { // long deadlines first: the timer is set far ahead
             co_await stream.read_some({&byte, 1}, Deadline::after(1h, "reading from"));
-            co_await stream.write_all("a\r\n\r\n", Deadline::after(1h, "sending to"));
+            co_await stream.write_some("a\r\n\r\n", Deadline::after(1h, "sending to"));
         }
-        CHECK(*received == 3);
+        CHECK(sockets->received() == 3);
         for (const auto limit : {10ms, 5ms}) {
             std::string message;
             try {
@@ -183,10 +273,10 @@ TEST_CASE("a peer that never lets us wait does not keep the thread to itself") {
         const wharf::Executor executor = co_await wharf::asio::this_coro::executor;
         auto plain = co_await connect_any(addresses({"127.0.0.1"}), server.port(), {5s}, "h:1");
         pollfd readable{plain.native_handle(), POLLIN, 0};
-        const auto received = std::make_shared<std::atomic<std::uint64_t>>(0);
-        wharf::net::Socket socket{std::move(plain), "h:1", received};
+        const auto sockets = std::make_shared<wharf::net::OpenSockets>();
+        wharf::net::Socket socket{std::move(plain), "h:1", sockets};
         std::vector<std::byte> buffer(10'000);
-        while (*received < (1 << 20)) { // much, and never a wait
+        while (sockets->received() < (1 << 20)) { // much, and never a wait
             CHECK_FALSE(socket.owes_turn());
             ::poll(&readable, 1, 4000);
             REQUIRE(socket.receive(buffer) > 0);

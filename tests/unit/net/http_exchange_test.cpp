@@ -18,7 +18,7 @@ using wharf::test::CannedStream;
 
 namespace {
 
-constexpr ExchangeLimits limits{1s, 1s, 4096};
+constexpr ExchangeLimits limits{1s, 1s, 1024, 4096};
 
 struct Outcome {
     unsigned status = 0;

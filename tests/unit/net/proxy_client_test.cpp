@@ -123,6 +123,7 @@ TEST_CASE("proxies that fail are named, without their password") {
         const auto fetched =
             fetch_once(through(proxy, "user:s3cret@"), get("https://cdn.example/?s3cret"));
         REQUIRE(fetched.error.has_value());
+        CHECK(fetched.error->is_lasting() == (fetched.message().find("407") != std::string::npos));
         CHECK(fetched.error->kind() == row.kind);
         CAPTURE(fetched.message());
         CHECK(fetched.message().find(row.text) != std::string::npos);

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <csignal>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdexcept>
@@ -148,6 +149,25 @@ void Peer::write(std::string_view text) {
             throw std::runtime_error{"the client has closed"};
         }
         text.remove_prefix(static_cast<std::size_t>(count));
+    }
+}
+
+void Peer::sip() {
+    char some[512];
+    while (receive(some, sizeof some) > 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+}
+
+bool Peer::is_resumed() const {
+    return SSL_session_reused(ssl_) == 1;
+}
+
+void Peer::go_deaf() {
+    sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog program{1, &drop_all};
+    if (::setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+        throw std::runtime_error{"cannot filter a socket"};
     }
 }
 

@@ -31,6 +31,13 @@ class Peer {
 
     void write(std::string_view text);
 
+    /// Reads little by little until the client closes.
+    void sip();
+
+    /// From here on nothing that the client's machine sends arrives, not even a question whether
+    /// we are there: as if a cable had been pulled.
+    void go_deaf();
+
     /// Reads until the client closes.
     void wait_for_close();
 
@@ -38,6 +45,9 @@ class Peer {
     void close();
     void cut();
     void reset();
+
+    /// Whether TLS went on with a session of an earlier connection.
+    bool is_resumed() const;
 
     /// From here on the connection is the TLS server of a tunnel.
     void start_tls(ssl_ctx_st* tls);

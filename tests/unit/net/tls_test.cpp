@@ -100,6 +100,7 @@ TEST_CASE("certificates that do not prove the host are refused, and the error sa
             fmt::format("the certificate of {}:{} is refused: ", row.host, server.port())));
         CHECK(fetched.message().find(row.reason) != std::string::npos);
         CHECK(fetched.error->hint().find(row.hint) != std::string::npos);
+        CHECK(fetched.error->is_lasting());
     }
 }
 
@@ -280,6 +281,37 @@ TEST_CASE("a kept TLS connection on which the peer closed or spoke is noticed be
             CHECK(server.connections() == 2);
         };
         wharf::test::run(body(), context);
+    }
+}
+
+TEST_CASE("a new connection takes up the last session with the same name and port, and no other") {
+    const Trusting trusting;
+    for (const int version : {0, TLS1_2_VERSION}) {
+        CAPTURE(version);
+        const auto tell = [](Peer& peer, int) {
+            peer.read_request();
+            peer.write(answer(peer.is_resumed() ? "resumed" : "new"));
+        };
+        auto tls = server_tls();
+        tls.max_version = version;
+        TestServer server{tell, tls};
+        TestServer other{tell, tls};
+        auto options = trusting.options;
+        options.max_idle_per_host = 0;
+        wharf::asio::io_context context;
+        HttpClient client{context.get_executor(), options};
+        std::vector<std::string> answers;
+        const auto body = [&]() -> Awaitable<> {
+            const auto by_address = fmt::format("https://127.0.0.1:{}/", server.port());
+            for (const auto& url :
+                 {server.url(), server.url(), server.url(), other.url(), by_address}) {
+                Fetched fetched;
+                co_await fetch(client, get(url), fetched);
+                answers.push_back(fetched.error ? fetched.message() : fetched.body);
+            }
+        };
+        wharf::test::run(body(), context);
+        CHECK(answers == std::vector<std::string>{"new", "resumed", "resumed", "new", "new"});
     }
 }
 

@@ -178,7 +178,7 @@ TEST_CASE("names that are no hashes never become paths") {
         CHECK_THROWS_AS(f.bring_in(model, commit_a, {bad}), Error);
         CHECK_THROWS_AS(f.held(model, bad), Error);
         CHECK_THROWS_AS(f.verify(model, bad), Error);
-        CHECK_THROWS_AS(f.get(f.store().create_partial(name, 1)), Error);
+        CHECK_THROWS_AS(f.get(f.store().open_partial(name, 1, piece_size)), Error);
         CHECK_THROWS_AS(f.get(f.store().lock_blob(model, name)), Error);
     }
     CHECK_THROWS_AS(f.bring_in(model, "main", {}), Error);

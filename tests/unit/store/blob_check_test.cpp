@@ -69,7 +69,7 @@ TEST_CASE("rows of files that are gone are forgotten when they are come upon") {
     const TempDir dir;
     const auto file = entry("a", "right");
     const wharf::store::Directory cache{dir.path()};
-    wharf::store::Staging staging{cache};
+    wharf::store::Staging staging{cache, std::chrono::days{7}};
     wharf::store::Catalogue catalogue{dir / "c.db", 1};
     wharf::store::Shelf shelf{cache, staging, catalogue};
     catalogue.record_present(file.etag(), "models--a--b");
@@ -86,7 +86,7 @@ TEST_CASE("only the file that was found wrong is removed") {
     const fs::path blob = dir / "models--a--b/blobs" / file.etag();
     write(blob, "wrong");
     const wharf::store::Directory cache{dir.path()};
-    wharf::store::Staging staging{cache};
+    wharf::store::Staging staging{cache, std::chrono::days{7}};
     wharf::store::Catalogue catalogue{dir / "c.db", wharf::store::stamp_of(cache.fd()).device};
     wharf::store::Shelf shelf{cache, staging, catalogue};
     const auto wrong = cache.open("models--a--b/blobs")->look(file.etag())->stamp;

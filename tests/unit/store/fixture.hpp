@@ -27,6 +27,9 @@ inline const std::string commit_b(40, 'b');
 inline const hub::RepoId model{hub::RepoType::model, "org/name"};
 inline const hub::RepoId other{hub::RepoType::dataset, "org/data"};
 
+/// Small, so that small contents have several pieces.
+inline constexpr std::uint64_t piece_size = 16 << 10;
+
 inline std::string hash_of(std::string_view content, bool large) {
     BlobHasher hasher{std::string(large ? 64 : 40, '0'), content.size()};
     hasher.update(std::as_bytes(std::span{content}));
@@ -129,7 +132,7 @@ class StoreFixture {
         result = co_await std::move(operation);
     }
     Awaitable<> publish_steps(hub::RepoId repo, std::string etag, std::string_view content) {
-        auto file = co_await store().create_partial(etag, content.size());
+        auto file = co_await store().open_partial(etag, content.size(), piece_size);
         file->write_at(0, std::as_bytes(std::span{content}));
         co_await store().publish(std::move(file), repo);
     }

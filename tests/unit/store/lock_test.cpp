@@ -200,7 +200,7 @@ TEST_CASE("publishing that has begun is not cut in half by a cancellation") {
     const auto body = [&]() -> Awaitable<> {
         const auto executor = co_await wharf::asio::this_coro::executor;
         TaskGroup group{executor};
-        auto partial = co_await f.store().create_partial(file.etag(), file.size);
+        auto partial = co_await f.store().open_partial(file.etag(), file.size, piece_size);
         partial->write_at(0, std::as_bytes(std::span{std::string_view{"right"}}));
         group.spawn("publish", f.store().publish(std::move(partial), model));
         co_await wharf::asio::post(executor, wharf::asio::use_awaitable);

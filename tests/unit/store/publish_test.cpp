@@ -216,7 +216,7 @@ TEST_CASE("pointers that are wrong, or files, are replaced; right ones are left 
 TEST_CASE("a file without room is refused with numbers before anything is written") {
     StoreFixture f;
     try {
-        f.get(f.store().create_partial(std::string(64, 'a'), std::uint64_t{1} << 60));
+        f.get(f.store().open_partial(std::string(64, 'a'), std::uint64_t{1} << 60, piece_size));
         FAIL("created");
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::no_space);
@@ -224,14 +224,14 @@ TEST_CASE("a file without room is refused with numbers before anything is writte
         CHECK(error.message().find(" free in ") != std::string::npos);
     }
     CHECK(fs::is_empty(f.staging()));
-    CHECK_THROWS_AS(f.get(f.store().create_partial("../x", 1)), Error);
+    CHECK_THROWS_AS(f.get(f.store().open_partial("../x", 1, piece_size)), Error);
 }
 
 TEST_CASE("unfinished files of an earlier run are removed at start") {
     StoreFixture f;
     f.store();
     f.close();
-    write(f.staging() / (std::string(64, 'a') + ".00000001.partial"), "half");
+    write(f.staging() / (std::string(64, 'a') + ".00000001.tmp"), "half");
     f.store();
     CHECK(fs::is_empty(f.staging()));
 }

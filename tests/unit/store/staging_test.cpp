@@ -1,17 +1,11 @@
 #include "base/error.hpp"
-#include "daemon/store/partial_file.hpp"
 #include "daemon/store/staging.hpp"
 #include "tests/unit/store/fixture.hpp"
-
-#include <csignal>
-#include <fcntl.h>
-#include <sys/resource.h>
 
 namespace fs = std::filesystem;
 using wharf::Error;
 using wharf::ErrorKind;
 using wharf::store::Directory;
-using wharf::store::PartialFile;
 using wharf::store::Staging;
 using wharf::store::Store;
 using wharf::test::read;
@@ -19,16 +13,10 @@ using wharf::test::TempDir;
 
 namespace {
 
-const std::string etag(64, 'e');
-
-std::span<const std::byte> bytes(std::string_view text) {
-    return std::as_bytes(std::span{text});
-}
-
 struct Fixture {
     TempDir dir;
     Directory root{dir.path()};
-    Staging staging{root};
+    Staging staging{root, std::chrono::days{7}};
     fs::path folder() const { return dir / ".locks/.wharf"; }
     std::size_t left_over() const {
         return static_cast<std::size_t>(std::distance(fs::directory_iterator{folder()}, {}));
@@ -41,7 +29,7 @@ TEST_CASE("the staging folder is private and emptied at start") {
     const TempDir dir;
     wharf::test::write(dir / ".locks/.wharf/old.partial", "x");
     const Directory root{dir.path()};
-    const Staging staging{root};
+    const Staging staging{root, std::chrono::days{7}};
     CHECK(wharf::test::mode(dir / ".locks/.wharf") == 0700);
     CHECK(fs::is_empty(dir / ".locks/.wharf"));
 }
@@ -50,7 +38,7 @@ TEST_CASE("one cache has one daemon") {
     Fixture first;
     wharf::test::write(first.folder() / "busy.partial", "x");
     try {
-        const Staging second{first.root};
+        const Staging second{first.root, std::chrono::days{7}};
         FAIL("shared");
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::storage);
@@ -83,7 +71,7 @@ TEST_CASE("a staging folder that is a link is refused") {
     fs::create_directories(dir / "outside/precious");
     fs::create_directory_symlink(dir / "outside", dir / "cache/.locks/.wharf");
     const Directory root{dir / "cache"};
-    CHECK_THROWS_AS(Staging{root}, Error);
+    CHECK_THROWS_AS((Staging{root, std::chrono::days{7}}), Error);
     CHECK(fs::exists(dir / "outside/precious"));
 }
 
@@ -135,77 +123,5 @@ TEST_CASE("a file gets a second name only as long as it is what it was") {
     fs::create_symlink("../from/x", f.dir / "from/link");
     CHECK(f.staging.replace_with_hard_link(from, to, "link", stamp) == Staging::Linked::unable);
     CHECK_FALSE(fs::exists(f.dir / "to/link"));
-    CHECK(f.left_over() == 0);
-}
-
-TEST_CASE("a partial file has its size at once, is private, and goes away by itself") {
-    Fixture f;
-    const fs::path path = f.staging.new_path(etag);
-    {
-        PartialFile file{path, etag, 100'000};
-        CHECK(path.parent_path() == f.folder());
-        CHECK(path.filename().native().starts_with(etag + "."));
-        CHECK(path.filename().native().ends_with(".partial"));
-        CHECK(fs::file_size(path) == 100'000);
-        CHECK(wharf::test::stat_of(path).st_blocks * 512 >= 100'000);
-        CHECK(wharf::test::mode(path) == 0600);
-        CHECK_THROWS_AS((PartialFile{path, etag, 1}), Error);
-        file.write_at(99'995, bytes("hello"));
-        file.start_writeback(0, 100'000);
-        std::string back(5, ' ');
-        file.read_at(99'995, std::as_writable_bytes(std::span{back}));
-        CHECK(back == "hello");
-        CHECK_THROWS_AS(file.read_at(99'996, std::as_writable_bytes(std::span{back})), Error);
-        CHECK(f.staging.new_path(etag) != path);
-    }
-    CHECK(f.left_over() == 0);
-}
-
-TEST_CASE("a committed file has its name, is read-only and stays") {
-    Fixture f;
-    fs::create_directory(f.dir / "blobs");
-    wharf::test::write(f.dir / "blobs" / etag, "what was there");
-    const int reader = ::open((f.dir / "blobs" / etag).c_str(), O_RDONLY);
-    {
-        PartialFile file{f.staging.new_path(etag), etag, 5};
-        file.write_at(0, bytes("hello"));
-        CHECK(file.commit(*f.root.open("blobs")));
-    }
-    CHECK(read(f.dir / "blobs" / etag) == "hello");
-    CHECK(wharf::test::mode(f.dir / "blobs" / etag) == 0444);
-    std::string old(20, ' ');
-    CHECK(::read(reader, old.data(), old.size()) == 14); // who had the old one open keeps it
-    ::close(reader);
-    CHECK(f.left_over() == 0);
-}
-
-TEST_CASE("an empty file is a file") {
-    Fixture f;
-    PartialFile file{f.staging.new_path(etag), etag, 0};
-    CHECK(file.commit(f.root));
-    CHECK(fs::file_size(f.dir / etag) == 0);
-}
-
-TEST_CASE("a folder that was removed meanwhile can be made again and tried again") {
-    Fixture f;
-    const Directory gone = f.root.make("blobs");
-    fs::remove(f.dir / "blobs");
-    PartialFile file{f.staging.new_path(etag), etag, 5};
-    file.write_at(0, bytes("hello"));
-    CHECK_FALSE(file.commit(gone));
-    CHECK(file.commit(f.root.make("blobs")));
-    CHECK(read(f.dir / "blobs" / etag) == "hello");
-}
-
-TEST_CASE("a file that may not grow that far is an error and leaves nothing") {
-    Fixture f;
-    struct rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-    auto* handler = std::signal(SIGXFSZ, SIG_IGN);
-    const struct rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    CHECK_THROWS_AS((PartialFile{f.staging.new_path(etag), etag, 100'000}), Error);
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
-    std::signal(SIGXFSZ, handler);
     CHECK(f.left_over() == 0);
 }

@@ -71,7 +71,7 @@ TEST_CASE("10,000 warm files are brought in quickly") {
     const auto again = (Clock::now() - time) / rounds;
     f.close();
     const wharf::store::Directory cache{f.cache()};
-    wharf::store::Staging staging{cache};
+    wharf::store::Staging staging{cache, std::chrono::days{7}};
     wharf::store::Catalogue catalogue{f.state() / "catalogue.db",
                                       wharf::store::stamp_of(cache.fd()).device};
     wharf::store::Shelf shelf{cache, staging, catalogue};

@@ -85,6 +85,20 @@ TEST_CASE("garbled answers are not waited for as long as broken ones") {
     CHECK_FALSE(retry.next(error));
 }
 
+TEST_CASE("an error that lasts is met twice, soon after each other, and then told") {
+    for (const unsigned most : {2U, 4U, 5U, 6U}) {
+        RetryPolicy with = policy;
+        with.max_failures = most;
+        Retry retry{with, 1};
+        Error error{ErrorKind::network, "the certificate is refused"};
+        error.set_lasting();
+        const auto delay = retry.next(error);
+        REQUIRE(delay);
+        CHECK(*delay <= with.initial);
+        CHECK_FALSE(retry.next(error));
+    }
+}
+
 TEST_CASE("what will not heal is not tried again") {
     for (const auto kind :
          {ErrorKind::invalid_request, ErrorKind::repo_not_found, ErrorKind::revision_not_found,

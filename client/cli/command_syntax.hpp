@@ -1,0 +1,14 @@
+#pragma once
+
+#include "client/cli/command_line.hpp"
+
+/// What the commands accept, group by group.
+namespace wharf::cli {
+
+/// `download` and `prefetch`.
+void declare_downloads(CommandLine& line);
+
+/// `jobs` and what stands below it.
+void declare_jobs(CommandLine& line);
+
+} // namespace wharf::cli

@@ -1,0 +1,105 @@
+#include "daemon/limits.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <pwd.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace wharf {
+
+namespace {
+
+bool applies(const LimitsPeriod& period, WallTime now) {
+    const bool today = period.days[now.weekday];
+    if (period.from < period.to) {
+        return today && period.from <= now.time_of_day && now.time_of_day < period.to;
+    }
+    const bool yesterday = period.days[(now.weekday + 6) % 7]; // its night is not over yet
+    return (today && period.from <= now.time_of_day) || (yesterday && now.time_of_day < period.to);
+}
+
+void overlay(Rates& rates, const Rates& over) {
+    if (over.all) {
+        rates.all = over.all;
+    }
+    for (std::size_t c = 0; c < rates.by_class.size(); ++c) {
+        if (over.by_class[c]) {
+            rates.by_class[c] = over.by_class[c];
+        }
+    }
+    for (const auto& [user, rate] : over.by_user) {
+        rates.by_user[user] = rate;
+    }
+}
+
+std::optional<uid_t> look_up_user(const std::string& user) {
+    uid_t number = 0;
+    const auto* end = user.data() + user.size();
+    if (const auto parsed = std::from_chars(user.data(), end, number);
+        parsed.ec == std::errc{} && parsed.ptr == end) {
+        return number;
+    }
+    passwd entry{};
+    passwd* found = nullptr;
+    std::vector<char> buffer(1024);
+    while (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+        buffer.resize(2 * buffer.size());
+    }
+    return found ? std::optional{found->pw_uid} : std::nullopt;
+}
+
+} // namespace
+
+WallTime wall_time(std::time_t time) {
+    ::tzset(); // localtime_r() need not notice that the zone was changed
+    std::tm local{};
+    ::localtime_r(&time, &local);
+    return {.weekday = static_cast<std::size_t>(local.tm_wday + 6) % 7,
+            .time_of_day = std::chrono::minutes{local.tm_hour * 60 + local.tm_min}};
+}
+
+Rates rates_at(const Limits& limits, WallTime now) {
+    Rates rates = limits.always;
+    for (const auto& period : limits.schedule) {
+        if (applies(period, now)) {
+            overlay(rates, period.rates);
+        }
+    }
+    return rates;
+}
+
+UserIds look_up_users(const Limits& limits) {
+    UserIds users;
+    const auto add = [&](const Rates& rates) {
+        for (const auto& [user, rate] : rates.by_user) {
+            if (!users.contains(user)) {
+                users.emplace(user, look_up_user(user));
+            }
+        }
+    };
+    add(limits.always);
+    for (const auto& period : limits.schedule) {
+        add(period.rates);
+    }
+    return users;
+}
+
+transfer::BandwidthLimits bandwidth_limits(const Rates& rates, const UserIds& users) {
+    transfer::BandwidthLimits limits;
+    limits.all = rates.all.value_or(0);
+    std::ranges::transform(rates.by_class, limits.by_class.begin(),
+                           [](const auto& rate) { return rate.value_or(0); });
+    for (const auto& [user, rate] : rates.by_user) {
+        const auto known = users.find(user);
+        if (rate == 0 || known == users.end() || !known->second) {
+            continue;
+        }
+        const auto [place, added] = limits.by_user.emplace(*known->second, rate);
+        place->second = std::min(place->second, rate);
+    }
+    return limits;
+}
+
+} // namespace wharf

@@ -1,0 +1,159 @@
+#include "daemon/transfer/supply.hpp"
+
+#include "base/log.hpp"
+#include "base/scope_exit.hpp"
+#include "daemon/async/hop.hpp"
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+namespace wharf::transfer {
+
+namespace {
+
+std::uint64_t jitter_seed(const std::string& etag) {
+    return std::hash<std::string>{}(etag) ^
+           static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+} // namespace
+
+Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers)
+    : context_{context}, entry_{entry}, askers_{askers},
+      retry_{context.options.retry, jitter_seed(entry.etag())} {}
+
+const hub::FileSource& Supply::asking() const {
+    if (const auto* source = askers_.lead()) {
+        return *source;
+    }
+    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
+}
+
+Awaitable<bool> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
+    co_await wait_for_location();
+    const hub::FileSource source = asking();
+    const bool locates = !location_;
+    locating_ = locating_ || locates;
+    const ScopeExit asked{[this, locates] {
+        if (locates) {
+            locating_ = false;
+            located_.notify_all();
+        }
+    }};
+    const auto used = location_;
+    std::optional<Error> failed =
+        co_await carry_out(bytes, order_for(source), std::move(fetch));
+    if (failed) {
+        co_await recover(std::move(*failed), source, used);
+    }
+    co_return !failed;
+}
+
+/// One asks the Hub where the bytes are; the others wait for what it hears.
+Awaitable<> Supply::wait_for_location() {
+    while (!location_ && locating_) {
+        co_await located_.wait();
+    }
+}
+
+FetchOrder Supply::order_for(const hub::FileSource& source) {
+    FetchOrder order;
+    order.source = source;
+    order.etag = entry_.etag();
+    order.size = entry_.size;
+    order.location = location_;
+    return order;
+}
+
+/// Waits for the host's patience and a connection, then lets a lane fetch. The error that ended
+/// it, if one did.
+Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrder order,
+                                                  Fetch fetch) {
+    const std::string host = host_of(order.location);
+    const hub::Token token = order.source.token;
+    const Claimant who = askers_.claimant().value_or(Claimant{});
+    const auto leave = std::make_shared<RateGate::Unit>();
+    Connections::Permit connection;
+    do { // closed while we waited for a connection: wait without keeping others from connecting
+        connection.release();
+        *leave = co_await context_.gate.pass(host, token, hub::Bucket::files, note_,
+                                             retry_.longest_asked());
+        connection = co_await context_.connections.acquire({who, host, bytes});
+    } while (context_.gate.is_closed(host, token, hub::Bucket::files));
+    auto& lane = context_.lanes.pick();
+    ++lane.busy;
+    const ScopeExit idle{[&lane, leave] {
+        --lane.busy;
+        leave->release();
+    }};
+    order.located = location_listener(token, leave);
+    order.connection = connection.line();
+    order.allowance = context_.bandwidth.open(who, lane.executor);
+    try {
+        co_await async::run_on(lane.executor, fetch(lane, std::move(order)));
+    } catch (const Error& error) {
+        connection.failed(error);
+        co_return error;
+    }
+    co_return std::nullopt;
+}
+
+std::string Supply::host_of(const std::optional<net::Url>& location) const {
+    return location ? location->authority() : context_.endpoint.authority();
+}
+
+/// Brings the news of a lane to the control thread: the question is answered, and the bytes are
+/// there, if the location still is the asker's whose token it was signed for.
+std::function<void(const net::Url&)>
+Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave) {
+    return [executor = context_.executor, supply = weak_from_this(), token = std::move(token),
+            leave = std::move(leave)](const net::Url& location) {
+        asio::post(executor, [supply, token, leave, location] {
+            leave->release();
+            const auto self = supply.lock();
+            if (self && self->askers_.lead() != nullptr && self->askers_.lead()->token == token) {
+                self->location_ = location;
+                self->located_.notify_all();
+            }
+        });
+    };
+}
+
+/// Waits before the next try, or throws the error because there shall be none. `used`: the
+/// location that the failed try went to.
+Awaitable<> Supply::recover(Error error, hub::FileSource source, std::optional<net::Url> used) {
+    if (askers_.refuse(source, error)) {
+        location_.reset();
+        located_.notify_all();
+        log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
+        co_return;
+    }
+    if (used && error.kind() != ErrorKind::rate_limited) {
+        if (location_ && location_->to_string() == used->to_string()) {
+            location_.reset();
+        }
+        if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
+            co_return; // most likely the signature expired: ask the Hub anew, at once
+        }
+    }
+    // An outage hits all connections of the file: that is one failure, not one for each.
+    const auto now = std::chrono::steady_clock::now();
+    const bool counted = now < retry_at_;
+    const auto delay = retry_.next(error, counted);
+    if (!delay) {
+        throw error.with_context(fmt::format("fetching {}", entry_.path));
+    }
+    if (context_.gate.is_closed(host_of(location_), source.token, hub::Bucket::files)) {
+        co_return; // there we wait, and say how long
+    }
+    if (!counted) {
+        retry_at_ = now + *delay;
+    }
+    log::warning("transfer", "{}: {}; trying again in {} ms", entry_.path, error.message(),
+                 delay->count());
+    note_->reason = fmt::format("{}; trying again", error.message());
+    const ScopeExit healed{[note = note_] { note->reason.clear(); }};
+    co_await async::sleep_for(*delay);
+}
+
+} // namespace wharf::transfer

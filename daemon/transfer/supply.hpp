@@ -1,0 +1,65 @@
+#pragma once
+
+#include "daemon/async/event.hpp"
+#include "daemon/transfer/askers.hpp"
+#include "daemon/transfer/fetch.hpp"
+#include "daemon/transfer/lanes.hpp"
+#include "daemon/transfer/retry.hpp"
+#include "daemon/transfer/transfer_context.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace wharf::transfer {
+
+/// Where a blob's bytes come from, for as long as somebody asks for it: in whose name the Hub is
+/// asked, where it said they are, which lane and connection fetches them, and what follows when
+/// that fails. Control thread.
+class Supply : public std::enable_shared_from_this<Supply> {
+  public:
+    /// Requires: context and askers outlive this.
+    Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers);
+
+    /// Fetches on the lane it is given, which it runs on; throws as fetch_span() does.
+    using Fetch = std::function<Awaitable<>(Lanes::Lane& lane, FetchOrder order)>;
+
+    /// One try, and the wait that is due after a failed one; `bytes` is how much it may bring at
+    /// most. True when the fetch came to its end, false when it failed in a way that may heal.
+    /// Throws the Error when trying again is no use, cancelled when nobody asks any more.
+    Awaitable<bool> try_once(std::uint64_t bytes, Fetch fetch);
+
+    /// Something useful arrived: earlier failures are forgiven.
+    void progress() noexcept { retry_.progress(); }
+
+    /// The location was signed for somebody who has left, or led to wrong bytes.
+    void forget_location() noexcept { location_.reset(); }
+
+    /// Why it waits; empty when it does not.
+    const std::string& reason() const noexcept { return note_->reason; }
+
+  private:
+    Awaitable<> wait_for_location();
+    Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch);
+    Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
+    FetchOrder order_for(const hub::FileSource& source);
+    std::function<void(const net::Url&)>
+    location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave);
+    const hub::FileSource& asking() const;
+    /// Whom to ask.
+    std::string host_of(const std::optional<net::Url>& location) const;
+
+    TransferContext& context_;
+    const hub::TreeEntry entry_;
+    Askers& askers_;
+    std::shared_ptr<WaitNote> note_ = std::make_shared<WaitNote>();
+    std::optional<net::Url> location_; ///< where the bytes are, by an answer of the Hub
+    bool locating_ = false;            ///< somebody asks the Hub for the location
+    async::Event located_;
+    Retry retry_;
+    std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
+};
+
+} // namespace wharf::transfer
