@@ -129,6 +129,7 @@ struct App::Impl {
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
+    jobs::DiskRoom room{store, flights};
     access::Sealer sealer;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
@@ -181,6 +182,7 @@ App::Impl::Impl(Config c, Reload r)
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
+                 .room = &room,
                  .files_at_once = config.transfer.max_connections},
                 job_store,
                 sealer,

@@ -40,9 +40,10 @@ ProgressDisplay::~ProgressDisplay() {
 }
 
 void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
-    const bool changed = !seen_ || progress.state != latest_.state ||
-                         progress.reason != latest_.reason ||
-                         progress.is_listed() != latest_.is_listed();
+    const bool turned = !seen_ || progress.state != latest_.state ||
+                        progress.is_listed() != latest_.is_listed() ||
+                        progress.reason.empty() != latest_.reason.empty();
+    const bool changed = turned || progress.reason != latest_.reason;
     if (!seen_) {
         seen_ = true;
         started_ = now;
@@ -55,7 +56,7 @@ void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
     const auto since = now - last_drawn_;
     if (mode_ == Mode::bars && (changed || since >= least_time_between_bars)) {
         draw(now);
-    } else if (mode_ == Mode::lines && (changed || since >= time_between_lines)) {
+    } else if (mode_ == Mode::lines && (turned || since >= time_between_lines)) {
         print_line(now);
     }
 }

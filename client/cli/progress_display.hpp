@@ -26,7 +26,8 @@ class ProgressDisplay {
     ~ProgressDisplay(); ///< takes the bars away
 
     /// Takes the newest state. Bars are redrawn at most ten times a second, lines appear every five
-    /// seconds and when the state or its reason changes.
+    /// seconds and when the state changes or there is a reason for it now; the reason may count
+    /// seconds down, so other words alone make no line.
     void show(const Progress& progress, Clock::time_point now = Clock::now());
 
     /// Takes the bars away and, when there was something to see, leaves the summary line.

@@ -135,18 +135,18 @@ void DownloadWork::count(const store::Entries& wanted, const store::Entries& lac
 /// A job that cannot fit as a whole shall not fill the disk first. Two that fit one at a time only
 /// both begin; then the store's reservations stop one of them.
 Awaitable<> DownloadWork::require_room() {
-    if (missing_.empty()) {
+    if (context_.room == nullptr || missing_.empty()) {
         co_return;
     }
     lacked_ = co_await still_needed();
     bool fits = co_await has_room();
     if (!fits) {
-        co_await context_.store.free_space(lacked_);
+        co_await context_.room->make(lacked_);
         lacked_ = co_await still_needed(); // unfinished files of our own may be gone, too
         fits = co_await has_room();
     }
     if (!fits) {
-        const std::uint64_t available = co_await context_.store.available_bytes();
+        const std::uint64_t available = co_await context_.room->available();
         throw Error{ErrorKind::no_space,
                     fmt::format("{} needs {} more, and the cache has room for {}",
                                 record_.order.repo.name, format_size(lacked_),
@@ -165,12 +165,15 @@ Awaitable<std::uint64_t> DownloadWork::still_needed() {
             bytes += entry->size;
         }
     }
-    const std::uint64_t reserved = co_await context_.store.reserved_bytes(std::move(etags));
+    const std::uint64_t reserved = co_await context_.room->reserved(std::move(etags));
     co_return bytes - std::min(bytes, reserved);
 }
 
 Awaitable<bool> DownloadWork::has_room() {
-    const std::uint64_t available = co_await context_.store.available_bytes();
+    if (context_.room == nullptr) {
+        co_return true;
+    }
+    const std::uint64_t available = co_await context_.room->available();
     co_return available >= lacked_;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/async/event.hpp"
+#include "daemon/jobs/room.hpp"
 #include "daemon/jobs/work.hpp"
 #include "daemon/transfer/flights.hpp"
 #include "daemon/transfer/lookups.hpp"
@@ -19,6 +20,7 @@ struct DownloadContext {
     store::Store& store;
     transfer::Flights& flights;
     transfer::Lookups& lookups;
+    Room* room = nullptr; ///< null: nobody knows how much room there is
     std::size_t files_at_once = 32;
 };
 

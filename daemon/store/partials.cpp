@@ -13,6 +13,7 @@
 #include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unordered_set>
 #include <vector>
 
 namespace wharf::store {
@@ -21,8 +22,6 @@ namespace {
 
 constexpr std::string_view partial_suffix = ".partial";
 constexpr std::string_view log_suffix = ".pieces";
-
-constexpr std::int64_t block = 512; // of st_blocks, whatever the file system's own
 
 std::string partial_name(std::string_view etag) {
     return fmt::format("{}{}", etag, partial_suffix);
@@ -78,6 +77,7 @@ std::uint64_t unreserved(int fd) {
     if (::fstat(fd, &info) != 0) {
         throw system_error("looking at an unfinished file", errno);
     }
+    constexpr std::int64_t block = 512; // of st_blocks, whatever the file system's own
     return static_cast<std::uint64_t>(
         std::max<std::int64_t>(info.st_size - info.st_blocks * block, 0));
 }
@@ -116,6 +116,15 @@ std::unique_ptr<PartialFile> Partials::open(const std::string& etag, std::uint64
     return create(etag, size, piece_size);
 }
 
+std::uint64_t Partials::reserved(const std::vector<std::string>& etags) const {
+    const std::unordered_set<std::string_view> wanted{etags.begin(), etags.end()};
+    std::uint64_t bytes = 0;
+    for (const auto& partial : by_age(*folder_)) {
+        bytes += wanted.contains(partial.etag) ? partial.size : 0;
+    }
+    return bytes;
+}
+
 /// Null if there is nothing that can be gone on with; then nothing of that name is there any more.
 std::unique_ptr<PartialFile> Partials::resume(const std::string& etag, std::uint64_t size) {
     UniqueFd fd = open_existing(*folder_, partial_name(etag));
@@ -148,17 +157,6 @@ std::unique_ptr<PartialFile> Partials::create(const std::string& etag, std::uint
         file->keep_log(PieceLog::create(folder_, log_name(etag), etag, size, piece_size));
     }
     return file;
-}
-
-std::uint64_t Partials::reserved(const std::vector<std::string>& etags) const {
-    std::uint64_t bytes = 0;
-    for (const auto& etag : etags) {
-        struct stat info{};
-        if (::fstatat(folder_->fd(), partial_name(etag).c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
-            bytes += static_cast<std::uint64_t>(std::min(info.st_blocks * block, info.st_size));
-        }
-    }
-    return bytes;
 }
 
 bool Partials::free_space(std::uint64_t bytes) {

@@ -24,11 +24,11 @@ class Partials {
     std::unique_ptr<PartialFile> open(const std::string& etag, std::uint64_t size,
                                       std::uint64_t piece_size);
 
-    /// See Store::reserved_bytes(). May run beside the others.
-    std::uint64_t reserved(const std::vector<std::string>& etags) const;
-
     /// See Store::free_space().
     bool free_space(std::uint64_t bytes);
+
+    /// See Store::reserved_bytes().
+    std::uint64_t reserved(const std::vector<std::string>& etags) const;
 
     const Space& space() const noexcept { return space_; }
 

@@ -109,7 +109,7 @@ class Store {
     /// see beforehand whether all of it will fit.
     Awaitable<std::uint64_t> available_bytes();
 
-    /// How many bytes of these blobs need no new room, because unfinished files have it already.
+    /// Room that unfinished files of these blobs have taken already.
     Awaitable<std::uint64_t> reserved_bytes(std::vector<std::string> etags);
 
     /// Makes room: removes unfinished files that nobody has open, the longest untouched first,

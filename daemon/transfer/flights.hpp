@@ -67,6 +67,9 @@ class Flights {
 
     std::vector<FlightStatus> status() const;
 
+    /// Closes the files of flights that nobody waits for, so that the store can remove them.
+    void drop_paused();
+
     /// Cancels all flights and waits until they have ended.
     Awaitable<> stop();
 
@@ -80,8 +83,6 @@ class Flights {
     bool may_be_held(const std::string& etag) const;
     void ended(const Flight& flight);
     void drop_stale();
-    /// Closes the files of paused flights, so that the store can remove them.
-    void drop_paused();
 
     TransferContext context_;
     std::map<std::string, std::shared_ptr<Flight>> flights_; ///< by etag; running and paused

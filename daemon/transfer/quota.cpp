@@ -23,8 +23,8 @@ using namespace std::chrono_literals;
 /// Of a short window at most half of it.
 constexpr Quota::Clock::duration most_slack = 1500ms;
 
-/// Resets and ends of refusals are met with so much delay, so that not all machines that share a
-/// quota come at the same moment.
+/// Resets are met with so much delay, so that not all machines that share a quota come at the same
+/// moment.
 constexpr auto most_jitter = 250ms;
 
 /// A refusal that names less is one of a rounded time.
@@ -149,8 +149,7 @@ void Quota::refused(const hub::QuotaNews& news) {
     if (after_reset_ && *news.wait <= shortest_refusal) {
         lateness_ = shortest_refusal; // we were too early: this server rounds down
     }
-    closed_until_ =
-        std::max(closed_until_, news.at + std::max(*news.wait, shortest_refusal) + jitter());
+    closed_until_ = std::max(closed_until_, news.at + std::max(*news.wait, shortest_refusal));
 }
 
 /// False if the answer is one of a window that is over.

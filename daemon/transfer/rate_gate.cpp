@@ -102,10 +102,10 @@ Awaitable<RateGate::Unit> RateGate::pass(std::string host, hub::Token token, hub
             place->quota.take(now);
             co_return Unit{place};
         }
-        // Rounded down: who waits for as long as we say shall find the gate open.
+        // Rounded down: what the host named is not to grow by our telling.
         const auto named = std::chrono::floor<seconds>(wait.left);
         if (is_wish_or_reset(wait.reason) && named > longest) {
-            Error error{ErrorKind::rate_limited, sentence(host, place->quota, wait),
+            Error error{ErrorKind::rate_limited, sentence(host, place->quota, {named, wait.reason}),
                         "try again later, or use a token: its limits are higher"};
             throw error.set_retry_after(named);
         }

@@ -202,6 +202,13 @@ class TestWatch:
         assert wharf.daemon.parameters_of(JOBS + "Watch") == [{"id": 12}]
         assert wharf.daemon.raw[0]["more"] is True
 
+    def test_a_wait_that_counts_down_is_one_line(self, wharf):
+        waits = [shown(state="waiting", reason=f"asked to wait {n}s") for n in (30, 29, 28)]
+        self.answers(wharf, *waits, shown(), shown(state="done"))
+        lines = wharf.run("jobs", "watch", "12").err.splitlines()
+        assert lines[0].startswith("waiting: asked to wait 30s; 3/40 files")
+        assert len(lines) == 3  # waiting, running, the summary
+
     def test_for_programs(self, wharf):
         self.answers(wharf, shown(), shown(state="done"))
         ended = wharf.run("jobs", "watch", "12", "--json")

@@ -14,10 +14,10 @@ import pytest
 
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
-from tests.support.jobs import DOWNLOAD, call, client, detach, job, wait_for_state
 from tests.support.scenes import check_snapshot, contents, eventually, repo_folder
 from tests.support.trials import MIB, QUICK, watched
-from tests.support.varlink_client import CallFailed
+from tests.support.job_calls import call, detach, job, wait_for_state
+from tests.support.varlink_client import CallFailed, VarlinkClient
 
 SIZE = 3 * MIB
 
@@ -83,7 +83,7 @@ def test_what_makes_no_sense_is_refused_at_once(box: Daemon, hub: TestHub) -> No
     ]:
         with pytest.raises(CallFailed) as caught:
             call(box, "Downloads.Download", detach=True, **parameters)
-        assert caught.value.name == f"org.wharf.{name}" and caught.value.parameters["message"]
+        assert caught.value.name == name and caught.value.message
     assert call(box, "Jobs.List") == {"jobs": []}
 
 
@@ -105,9 +105,9 @@ def test_a_daemon_killed_right_after_the_answer_knows_the_job(box: Daemon, hub: 
     """The answer comes when the job is durable, not before."""
     repo = make(hub, "org/at-once")
     stall(hub)
-    with client(box) as connection:
-        connection.send(DOWNLOAD, repo=repo, detach=True)
-        number = connection.receive()[0]["job"]
+    with VarlinkClient(box.socket) as client:
+        client.send("Downloads.Download", repo=repo, detach=True)
+        number = client.receive()[0]["job"]
         box.kill()
     box.start()
     assert job(box, number)["repo"] == repo
@@ -119,8 +119,8 @@ def test_an_orderly_stop_leaves_jobs_to_the_next_start(box: Daemon, hub: TestHub
     repo, waited_for = make(hub, "org/stopped"), make(hub, "org/waited-for")
     stall(hub)
     number = detach(box, repo)
-    with client(box) as connection:
-        attached = next(r["job"] for r in connection.stream(DOWNLOAD, repo=waited_for) if r.get("job"))
+    with VarlinkClient(box.socket) as client:
+        attached = next(r["job"] for r in client.stream("Downloads.Download", repo=waited_for) if r.get("job"))
         assert box.stop() == 0
     hub.faults.clear()
     box.start()
@@ -129,8 +129,8 @@ def test_an_orderly_stop_leaves_jobs_to_the_next_start(box: Daemon, hub: TestHub
     assert left["state"] == "paused" and not left["detached"]
     assert "nobody waits" in left["reason"]
     # The same request again goes on with it.
-    with client(box) as connection:
-        replies = list(connection.stream(DOWNLOAD, repo=waited_for))
+    with VarlinkClient(box.socket) as client:
+        replies = list(client.stream("Downloads.Download", repo=waited_for))
     assert {r["job"] for r in replies if r.get("job")} == {attached}
     assert job(box, attached)["state"] == "done"
 
@@ -140,8 +140,8 @@ def test_numbers_are_never_given_twice(box: Daemon, hub: TestHub) -> None:
     numbers = []
     for n in range(4):
         repo = make(hub, f"org/number-{n}")
-        with client(box) as connection:
-            replies = connection.stream(DOWNLOAD, repo=repo)
+        with VarlinkClient(box.socket) as client:
+            replies = client.stream("Downloads.Download", repo=repo)
             numbers.append(next(r["job"] for r in replies if r.get("job")))
             box.kill()  # right after the number was told
         box.start()
@@ -152,8 +152,8 @@ def test_numbers_are_never_given_twice(box: Daemon, hub: TestHub) -> None:
 def test_a_waiting_caller_s_job_becomes_detached(box: Daemon, hub: TestHub) -> None:
     repo = make(hub, "org/both")
     stall(hub)
-    with client(box) as connection:
-        replies = connection.stream(DOWNLOAD, repo=repo)
+    with VarlinkClient(box.socket) as client:
+        replies = client.stream("Downloads.Download", repo=repo)
         number = next(r["job"] for r in replies if r.get("job"))
         assert detach(box, repo, priority="interactive") == number
         found = job(box, number)
@@ -174,8 +174,8 @@ def test_pause_and_resume(box: Daemon, hub: TestHub) -> None:
     told: list[dict[str, object]] = []
 
     def download() -> None:
-        with client(box) as connection:
-            told.extend(connection.stream(DOWNLOAD, repo=repo))
+        with VarlinkClient(box.socket) as client:
+            told.extend(client.stream("Downloads.Download", repo=repo))
 
     caller = threading.Thread(target=download)
     caller.start()
@@ -216,8 +216,7 @@ def test_cancel_and_retry(box: Daemon, hub: TestHub) -> None:
     hub.faults.clear()
     with pytest.raises(CallFailed) as caught:
         call(box, "Jobs.Resume", id=number)
-    assert caught.value.name == "org.wharf.InvalidRequest"
-    assert f"retry {number}" in caught.value.parameters["hint"]
+    assert caught.value.name == "InvalidRequest" and f"retry {number}" in caught.value.hint
     box.kill()
     box.start()
     assert job(box, number)["state"] == "cancelled"
@@ -226,7 +225,7 @@ def test_cancel_and_retry(box: Daemon, hub: TestHub) -> None:
     wait_for_state(box, number, "done")
     with pytest.raises(CallFailed) as caught:
         call(box, "Jobs.Retry", id=number)
-    assert caught.value.name == "org.wharf.InvalidRequest"
+    assert caught.value.name == "InvalidRequest"
 
 
 def test_prioritize_while_it_runs(box: Daemon, hub: TestHub) -> None:
@@ -245,10 +244,10 @@ def test_watching_changes_nothing(box: Daemon, hub: TestHub) -> None:
     repo = make(hub, "org/looked-at")
     stall(hub)
     number = detach(box, repo)
-    with client(box) as connection:
+    with VarlinkClient(box.socket) as client:
         begin = time.monotonic()
         seen = []
-        for reply in connection.stream("org.wharf.Jobs.Watch", id=number):
+        for reply in client.stream("Jobs.Watch", id=number):
             seen.append(reply)
             if time.monotonic() - begin > 2:
                 break
@@ -256,12 +255,12 @@ def test_watching_changes_nothing(box: Daemon, hub: TestHub) -> None:
         assert {r["job"]["watchers"] for r in seen} == {0}
     assert job(box, number)["state"] in ("running", "waiting")
     hub.faults.clear()
-    with client(box) as connection:
-        last = list(connection.stream("org.wharf.Jobs.Watch", id=number))[-1]
+    with VarlinkClient(box.socket) as client:
+        last = list(client.stream("Jobs.Watch", id=number))[-1]
     assert last["job"]["state"] == "done"
     # A past one is answered once.
-    with client(box) as connection:
-        assert [r["job"]["state"] for r in connection.stream("org.wharf.Jobs.Watch", id=number)] == ["done"]
+    with VarlinkClient(box.socket) as client:
+        assert [r["job"]["state"] for r in client.stream("Jobs.Watch", id=number)] == ["done"]
 
 
 # --- Trouble ---
@@ -321,10 +320,10 @@ def test_without_room_for_all_of_it_nothing_is_fetched(hub: TestHub, tmp_path: P
     with watched(Daemon(hub.endpoint, tmp_path, cache={"min_free": "512TiB"}, **QUICK)) as box:
         with pytest.raises(CallFailed) as caught:
             call(box, "Downloads.Download", repo=repo)
-        assert caught.value.name == "org.wharf.NoSpace"
+        assert caught.value.name == "NoSpace"
         number = detach(box, repo)
         waiting = wait_for_state(box, number, "waiting")
-        for sentence in (caught.value.parameters["message"], waiting["reason"]):
+        for sentence in (caught.value.message, waiting["reason"]):
             assert "needs 3.1 MB more" in sentence and "room for 0 B" in sentence
         assert 15 < seconds_from_now(waiting["waiting_until"]) <= 31
         assert contents(hub) == 0
@@ -375,8 +374,8 @@ def test_with_another_key_a_token_must_be_given_again(box: Daemon, hub: TestHub)
 def test_an_attached_job_s_token_is_not_kept(box: Daemon, hub: TestHub) -> None:
     repo = make(hub, "wonderland/attached", private=True)
     rule = stall(hub)
-    with client(box) as connection:
-        replies = connection.stream(DOWNLOAD, repo=repo, token="hf_alice")
+    with VarlinkClient(box.socket) as client:
+        replies = client.stream("Downloads.Download", repo=repo, token="hf_alice")
         number = next(r["job"] for r in replies if r.get("job"))
         hub.faults.wait(rule, 1)
         box.kill()
@@ -426,8 +425,8 @@ def test_a_long_history_is_listed_in_parts(box: Daemon, hub: TestHub) -> None:
     assert number == 1_001
     wait_for_state(box, number, "done")
     begin = time.monotonic()
-    with client(box) as connection:
-        parts = [part["jobs"] for part in connection.stream("org.wharf.Jobs.List", all=True)]
+    with VarlinkClient(box.socket) as client:
+        parts = [part["jobs"] for part in client.stream("Jobs.List", all=True)]
     assert time.monotonic() - begin < 5
     assert len(parts) > 1
     numbers = [entry["id"] for part in parts for entry in part]

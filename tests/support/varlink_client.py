@@ -12,12 +12,13 @@ from typing import Any
 
 
 class CallFailed(Exception):
-    """The daemon answered with an error; `name` is its Varlink name."""
+    """A typed error; `name` without its interface: "RepoNotFound"."""
 
-    def __init__(self, name: str, parameters: dict[str, Any]) -> None:
-        super().__init__(f"{name}: {parameters.get('message', parameters)}")
-        self.name = name
-        self.parameters = parameters
+    def __init__(self, error: str, parameters: dict[str, Any]) -> None:
+        super().__init__(f"{error}: {parameters.get('message', parameters)}")
+        self.name = error.rsplit(".", 1)[1]
+        self.message: str = parameters.get("message", "")
+        self.hint: str = parameters.get("hint", "")
 
 
 class VarlinkClient:
@@ -53,8 +54,9 @@ class VarlinkClient:
         self._socket.close()
 
     def send(self, method: str, *, more: bool = False, **parameters: Any) -> None:
-        """A call whose answers are read with `receive`, or by nobody."""
-        message = {"method": method, "parameters": parameters, **({"more": True} if more else {})}
+        """A call whose answers are read with `receive`, or by nobody: `send("Jobs.Show", id=7)`."""
+        name = method if method.startswith("org.") else f"org.wharf.{method}"
+        message = {"method": name, "parameters": parameters, **({"more": True} if more else {})}
         self._socket.sendall(json.dumps(message).encode() + b"\0")
 
     def receive(self) -> tuple[dict[str, Any], bool]:

@@ -1,4 +1,4 @@
-"""What tests say about jobs, on the daemon's socket."""
+"""What tests ask the daemon about its jobs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from typing import Any
 from tests.support.daemon import Daemon
 from tests.support.varlink_client import VarlinkClient
 
-DOWNLOAD = "org.wharf.Downloads.Download"
-
-
-def client(daemon: Daemon) -> VarlinkClient:
-    return VarlinkClient(daemon.socket, timeout=30)
-
 
 def call(daemon: Daemon, method: str, **parameters: Any) -> dict[str, Any]:
-    """One call on a connection of its own: `call(daemon, "Jobs.Show", id=7)`."""
-    with client(daemon) as connection:
-        return connection.call(f"org.wharf.{method}", **parameters)
+    """One call on a connection of its own."""
+    with VarlinkClient(daemon.socket) as client:
+        return client.call(method, **parameters)
 
 
 def job(daemon: Daemon, number: int) -> dict[str, Any]:
