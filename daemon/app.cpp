@@ -69,7 +69,7 @@ transfer::Connections::Limits connection_limits(const Config& config) {
 
 jobs::JobOptions job_options(const Config& config) {
     return {.max_running = config.jobs.max_running,
-            .history_age = std::chrono::floor<std::chrono::seconds>(config.jobs.history_age),
+            .history_age = config.jobs.history_age,
             .history_count = config.jobs.history_count};
 }
 
@@ -143,8 +143,8 @@ struct App::Impl {
 
 App::Impl::Impl(Config c, Reload r)
     : config{std::move(c)}, reload_config{std::move(r)},
-      endpoint{net::Url::parse(config.hub.endpoint).value()}, buffers{config.transfer.buffer_budget},
-      threads{config.daemon.io_threads},
+      endpoint{net::Url::parse(config.hub.endpoint).value()},
+      buffers{config.transfer.buffer_budget}, threads{config.daemon.io_threads},
       store{{.cache_dir = config.cache.dir,
              .state_dir = config.daemon.state_dir,
              .lock_files = config.cache.lock_files,
@@ -290,6 +290,8 @@ void App::Impl::reload() {
         flights.set_options(transfer_options(config));
         connections.set_limits(connection_limits(config));
         lookups.set_options(lookup_options(config));
+        config.jobs = wanted.jobs;
+        downloads.table().set_options(job_options(config));
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
         log::error("app", "the configuration stays as it was: {}", error.message());

@@ -142,6 +142,7 @@ Awaitable<> DownloadWork::require_room() {
     bool fits = co_await has_room();
     if (!fits) {
         co_await context_.room->make(lacked_);
+        lacked_ = co_await still_needed(); // unfinished files of our own may be gone, too
         fits = co_await has_room();
     }
     if (!fits) {

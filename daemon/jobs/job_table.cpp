@@ -41,6 +41,13 @@ Error wrong_state(const JobRecord& record) {
                      : fmt::format("'wharf jobs retry {}' does it once more", record.id)};
 }
 
+/// Errors that say what the asker should have asked, or that he may not have it.
+bool is_refusal(ErrorKind kind) noexcept {
+    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
+           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+}
+
 /// The same job, as if it had just been asked for by somebody who does not wait.
 JobRecord once_more(JobRecord record) {
     record.detached = true;
@@ -147,8 +154,9 @@ Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
         std::rethrow_exception(failure);
     }
     co_await job->under_way();
-    if (job->record().state == JobState::failed) {
-        throw *job->record().failure;
+    const auto& record = job->record();
+    if (record.state == JobState::failed && is_refusal(record.failure->kind())) {
+        throw *record.failure;
     }
     co_return job->info();
 }

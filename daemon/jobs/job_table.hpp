@@ -16,7 +16,7 @@ namespace wharf::jobs {
 
 struct JobOptions {
     std::size_t max_running = 64; ///< see Turns
-    std::chrono::seconds history_age =
+    std::chrono::milliseconds history_age =
         std::chrono::days{30};          ///< jobs over for longer are forgotten
     std::size_t history_count = 10'000; ///< and all but the newest so many
 };
@@ -63,7 +63,7 @@ class JobTable {
 
     /// The same for somebody who does not wait: returns when the job survives a power failure, and
     /// its first bytes have come or it turned out that they will not come soon. Throws when it
-    /// cannot be written down, or failed already.
+    /// cannot be written down, or was refused by then.
     Awaitable<JobInfo> detach(DownloadOrder order, Priority priority);
 
     /// Returns when all that happened to jobs so far is written down; so numbers that were given

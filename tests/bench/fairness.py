@@ -1,6 +1,6 @@
 """How two users share a box that is busy, how exact the limit is, and how soon urgent work gets on.
 
-    python3 tests/bench/fairness.py [--rounds 1] [--quick] [--rate 200MiB] [--only limited …]
+    python3 tests/bench/fairness.py [--rounds 1] [--quick] [--rate 100MiB] [--only limited …]
 
 Needs root: the daemon runs as an ordinary user, who asks for many files, and root asks for few.
 
@@ -173,7 +173,7 @@ class Bench:
 def main() -> int:
     parser = measure.parser(__doc__, rounds=1)
     names = ("unlimited", "limited", "urgent")
-    parser.add_argument("--rate", default="200MiB", help="the limit per second; default: 200MiB")
+    parser.add_argument("--rate", default="100MiB", help="the limit per second; default: 100MiB")
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     measure.need(os.geteuid() == 0, "only root may run programs of two users")

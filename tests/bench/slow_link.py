@@ -126,6 +126,8 @@ class Contest:
     size: int
     limit: float
     """Seconds that a client may take."""
+    transfer: dict[str, int]
+    """The daemon's settings."""
 
     def clients(self) -> dict[str, Callable[[], Outcome]]:
         return {
@@ -153,8 +155,9 @@ class Contest:
         hub = {"ca_file": str(self.hub.ca_file)}
         daemon = {"log_level": "warning", "shutdown_grace": "0s"}
         with Daemon(
-            self.hub.endpoint, work / "wharf", prefix=self.names.in_client, hub=hub, daemon=daemon
-        ) as running:
+            self.hub.endpoint, work / "wharf", prefix=self.names.in_client,
+            hub=hub, daemon=daemon, transfer=self.transfer,
+        ) as running:  # fmt: skip
             return run_wharf(running, "download", REPO, FILE, "--quiet", limit=self.limit)
 
     def _curl(self, work: Path) -> Run:
@@ -197,6 +200,7 @@ def main() -> None:
     parser.add_argument("--loss", type=float, default=1, help="percent, each way; default: 1")
     parser.add_argument("--mbit", type=float, default=200, help="of the link, per second; default: 200")
     parser.add_argument("--congestion", default="cubic", help="the server's control; default: cubic")
+    parser.add_argument("--per-file", type=int, help="wharf's connections for a file; default: its own")
     parser.add_argument("--size", type=parse_size, help="default: 64MiB, with --quick 4MiB")
     parser.add_argument("--limit", type=float, help="seconds; default: 60, with --quick 15")
     arguments = parser.parse_args()
@@ -214,13 +218,14 @@ def main() -> None:
             )
             print(title, flush=True)
             with names.linked(program, delay, arguments):
-                runs = run(base, names, size, limit, arguments.rounds)
+                runs = run(base, names, size, limit, arguments)
             report(title, runs)
 
 
 def run(
-    base: Path, names: Namespaces, size: int, limit: float, rounds: int
+    base: Path, names: Namespaces, size: int, limit: float, arguments: argparse.Namespace
 ) -> dict[str, list[Outcome]]:
+    transfer = {"max_connections_per_file": arguments.per_file} if arguments.per_file else {}
     addresses = {"host": SERVER_ADDRESS, "cdn_host": SERVER_ADDRESS}
     with TestHub(tls=True, directory=base / "hub", **addresses) as hub:
         assert hub.ca_file
@@ -232,8 +237,8 @@ def run(
         shutil.copyfile(base / FILE, served / etag)
         with Nginx(base / "nginx", served, authority, host=SERVER_ADDRESS) as nginx:
             hub.admin.configure(outside_cdn=nginx.url)
-            contest = Contest(base, names, hub, f"{nginx.url}/{etag}", size, limit)
-            return measure.take_turns(contest.clients(), rounds, tell, warm_up=False)
+            contest = Contest(base, names, hub, f"{nginx.url}/{etag}", size, limit, transfer)
+            return measure.take_turns(contest.clients(), arguments.rounds, tell, warm_up=False)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_what_makes_no_sense_is_refused_at_once(box: Daemon, hub: TestHub) -> No
         ({"repo": repo, "token": "hf_wrong"}, "Unauthorized"),
     ]:
         with pytest.raises(CallFailed) as caught:
-            print(name, call(box, "Downloads.Download", detach=True, **parameters))
+            call(box, "Downloads.Download", detach=True, **parameters)
         assert caught.value.name == name and caught.value.message
     assert call(box, "Jobs.List") == {"jobs": []}
 
@@ -313,6 +313,25 @@ def test_a_branch_that_others_moved_is_not_moved_back(box: Daemon, hub: TestHub)
     assert wait_for_state(box, number, "done")["commit"] == old
     assert ref.read_text() == new
     assert (repo_folder(box, repo) / "snapshots" / old / "w.safetensors").exists()
+
+
+def test_without_room_for_all_of_it_nothing_is_fetched(hub: TestHub, tmp_path: Path) -> None:
+    repo = make(hub, "org/too-big")
+    with watched(Daemon(hub.endpoint, tmp_path, cache={"min_free": "512TiB"}, **QUICK)) as box:
+        with pytest.raises(CallFailed) as caught:
+            call(box, "Downloads.Download", repo=repo)
+        assert caught.value.name == "NoSpace"
+        number = detach(box, repo)
+        waiting = wait_for_state(box, number, "waiting")
+        for sentence in (caught.value.message, waiting["reason"]):
+            assert "needs 3.1 MB more" in sentence and "room for 0 B" in sentence
+        assert 15 < seconds_from_now(waiting["waiting_until"]) <= 31
+        assert contents(hub) == 0
+        assert box.stop() == 0
+        box.settings["cache"]["min_free"] = "0"
+        box.start()
+        wait_for_state(box, number, "done")
+        check_snapshot(hub, repo, snapshot(box, hub, repo))
 
 
 # --- Tokens ---
