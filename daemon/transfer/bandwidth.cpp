@@ -107,7 +107,7 @@ std::vector<Bucket*> Bandwidth::buckets_of(Claimant who) {
         }
     };
     add(all_);
-    add(by_class_[static_cast<std::size_t>(who.priority)]);
+    add(by_class_[index(who.priority)]);
     if (const auto user = by_user_.find(who.uid); user != by_user_.end()) {
         add(user->second);
     }

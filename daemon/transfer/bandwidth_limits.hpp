@@ -9,8 +9,6 @@
 
 namespace wharf::transfer {
 
-constexpr std::size_t priorities = 3;
-
 /// How fast bytes may move in one direction, in bytes per second; 0 is no limit. All that apply to
 /// a fetch hold at the same time.
 struct BandwidthLimits {

@@ -75,7 +75,7 @@ void recall_inside_class(std::span<ConnectionUse> uses, std::size_t slots) {
 
 PerClass class_shares(std::size_t slots, const PerClass& demand) {
     PerClass shares{};
-    for (std::size_t c = class_count; c-- > 0;) {
+    for (std::size_t c = priorities; c-- > 0;) {
         if (demand[c] == 0) {
             continue;
         }
@@ -127,10 +127,10 @@ void plan_recalls(std::span<ConnectionUse> uses, std::size_t slots) {
         demand[c] += use.held + use.asked + use.waiting;
     }
     const PerClass shares = class_shares(slots, demand);
-    for (std::size_t c = 0; c < class_count; ++c) {
+    for (std::size_t c = 0; c < priorities; ++c) {
         const auto part = part_of(uses, c);
         bool wanted = false; // by another class
-        for (std::size_t other = 0; other < class_count; ++other) {
+        for (std::size_t other = 0; other < priorities; ++other) {
             const bool lacks = waiting[other] > 0 && held[other] < shares[other];
             wanted = wanted || (other < c && demand[other] > 0) || (other > c && lacks);
         }

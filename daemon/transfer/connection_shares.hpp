@@ -10,19 +10,8 @@
 
 namespace wharf::transfer {
 
-inline constexpr std::size_t class_count = 3;
-
 /// A number for each class, the most urgent first.
-using PerClass = std::array<std::size_t, class_count>;
-
-constexpr std::size_t index(Priority priority) noexcept {
-    return static_cast<std::size_t>(priority);
-}
-
-/// What a class's connections count beside each other's. A person who waits at a terminal shall
-/// notice background work no more than by a tenth (8 of 9), and a queue of jobs leave a person two
-/// thirds (8 of 12); a prefetch beside them all still moves (1 of 13), so it ends some day.
-inline constexpr PerClass class_weights{8, 4, 1};
+using PerClass = std::array<std::size_t, priorities>;
 
 /// How many of `slots` each class may use when they want `demand`. What a class does not want is
 /// for the more urgent only: a less urgent one with more connections would slow the bytes of the

@@ -122,12 +122,12 @@ HostConnections* Connections::State::next_host(const PerClass& room) {
 PerClass Connections::State::overall_room() const {
     PerClass room{};
     for (const auto& host : hosts_ | std::views::values) {
-        for (std::size_t c = 0; c < class_count; ++c) {
+        for (std::size_t c = 0; c < priorities; ++c) {
             room[c] += host.demand(c);
         }
     }
     room = class_shares(limits_.overall, room);
-    for (std::size_t c = 0; c < class_count; ++c) {
+    for (std::size_t c = 0; c < priorities; ++c) {
         room[c] = std::max<std::size_t>(room[c], 1);
         room[c] -= std::min(room[c], held_by_class_[c]);
     }

@@ -28,10 +28,10 @@ constexpr std::chrono::milliseconds work_poll{100};
 
 /// How much one request brings. The more, the less the round trip before each counts; but all
 /// connections shall have work until the end, and the hash follows the first of them.
-std::uint64_t request_size(std::uint64_t file_size) noexcept {
+std::uint64_t request_size(std::uint64_t file_size, std::size_t connections) noexcept {
     constexpr std::uint64_t usual = 16 << 20;
     constexpr std::uint64_t most = 64 << 20;
-    return std::clamp(file_size / 64, std::min(file_size / 4, usual), most);
+    return std::clamp(file_size / 64, std::min(file_size / (2 * connections), usual), most);
 }
 
 /// How much a power failure may cost.
@@ -115,7 +115,9 @@ Awaitable<> FileTransfer::run_workers() {
 Awaitable<> FileTransfer::work() {
     try {
         while (!ranges_ignored_) {
-            const auto span = pieces_->take(request_size(entry_.size), Span::Clock::now());
+            const auto most =
+                request_size(entry_.size, context_.options.max_connections_per_file);
+            const auto span = pieces_->take(most, Span::Clock::now());
             if (span) {
                 co_await fetch(span);
             } else if (pieces_->is_complete()) {

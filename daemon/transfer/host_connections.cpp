@@ -74,7 +74,7 @@ std::size_t HostConnections::room(std::size_t which) const {
 /// there bytes by weight decide.
 ConnectionWaiter* HostConnections::next(const PerClass& most) const {
     std::optional<std::size_t> best;
-    for (std::size_t c = 0; c < class_count; ++c) {
+    for (std::size_t c = 0; c < priorities; ++c) {
         if (!queues_[c].empty() && most[c] > 0 && room(c) > 0 &&
             (!best || class_charges_[c] < class_charges_[*best])) {
             best = c;
@@ -129,7 +129,7 @@ void HostConnections::tick(Clock::time_point now) {
 void HostConnections::note_presence(Clock::time_point now) {
     now_ = now;
     bool any = false;
-    for (std::size_t c = 0; c < class_count; ++c) {
+    for (std::size_t c = 0; c < priorities; ++c) {
         auto& presence = presence_[c];
         if (presence.claimed || held(c) > 0 || waiting(c) > 0) {
             presence = {.claimed = false, .until = now + linger};
@@ -140,7 +140,7 @@ void HostConnections::note_presence(Clock::time_point now) {
 }
 
 void HostConnections::add_uses(ConnectionUses& uses) const {
-    for (std::size_t c = 0; c < class_count; ++c) {
+    for (std::size_t c = 0; c < priorities; ++c) {
         queues_[c].for_each_use([&](const FairQueue::Use& use) {
             const Claimant who{use.uid, static_cast<Priority>(c)};
             auto& sum = uses[who];

@@ -95,8 +95,8 @@ class HostConnections {
     void charge_class(std::size_t which, std::uint64_t before, std::uint64_t after);
 
     std::string name_;
-    std::array<FairQueue, class_count> queues_;
-    std::array<double, class_count> class_charges_{}; ///< bytes by weight
+    std::array<FairQueue, priorities> queues_;
+    std::array<double, priorities> class_charges_{}; ///< bytes by weight
     double class_start_ = 0;                          ///< where a class begins that comes anew
     std::list<ConnectionGrant> grants_;
     ConnectionTuner tuner_;
@@ -108,7 +108,7 @@ class HostConnections {
     };
     void note_presence(Clock::time_point now);
 
-    std::array<Presence, class_count> presence_;
+    std::array<Presence, priorities> presence_;
     Clock::time_point now_; ///< of the last tick
 };
 

@@ -14,10 +14,6 @@ namespace wharf::transfer {
 
 namespace {
 
-/// As for connections: while all want more, normal gets half of what interactive gets, and
-/// background an eighth.
-constexpr std::array<std::uint64_t, priorities> weights{8, 4, 1};
-
 struct Vessel {
     std::uint64_t capacity = 0;
     std::uint64_t weight = 1;
@@ -53,7 +49,7 @@ class Sharing {
         for (std::size_t i = 0; i < claims.size(); ++i) {
             const auto& [who, room, returned] = claims[i];
             room_.push_back(room);
-            auto& user = users_[static_cast<std::size_t>(who.priority)][who.uid];
+            auto& user = users_[index(who.priority)][who.uid];
             user.claims.push_back(i);
             user.returned += returned;
         }
@@ -69,7 +65,7 @@ class Sharing {
                 classes[c].capacity += user.capacity;
             }
             classes[c].capacity = std::min(classes[c].capacity, left_.by_class[c]);
-            classes[c].weight = weights[c];
+            classes[c].weight = class_weights[c];
         }
         pour(left_.all, classes);
         std::uint64_t sum = 0;

@@ -20,9 +20,10 @@ from tests.support.daemon import Daemon
 KIB = 1024
 MIB = 1024 * KIB
 
-# Short limits, so that a fault is noticed at once; pieces so small that a few MiB are many.
+# Short limits, so that a fault is noticed at once; pieces so small that a few MiB are many, and
+# more than are fetched at once.
 QUICK: dict[str, dict[str, Any]] = {
-    "transfer": {"stall_timeout": "1s", "piece_size": "1MiB"},
+    "transfer": {"stall_timeout": "1s", "piece_size": "1MiB", "max_connections_per_file": 4},
     "hub": {"connect_timeout": "2s", "first_byte_timeout": "1s"},
 }
 
