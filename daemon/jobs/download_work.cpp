@@ -148,9 +148,8 @@ Awaitable<> DownloadWork::require_room() {
     if (!fits) {
         const std::uint64_t available = co_await context_.room->available();
         throw Error{ErrorKind::no_space,
-                    fmt::format("{} needs {} more, and the cache has room for {}",
-                                record_.order.repo.name, format_size(lacked_),
-                                format_size(available)),
+                    fmt::format("{} needs {}, {} are free in the cache", record_.order.repo.name,
+                                format_size(lacked_), format_size(available)),
                     "free some space on the cache's disk, or ask for fewer files"};
     }
 }

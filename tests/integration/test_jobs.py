@@ -324,7 +324,7 @@ def test_without_room_for_all_of_it_nothing_is_fetched(hub: TestHub, tmp_path: P
         number = detach(box, repo)
         waiting = wait_for_state(box, number, "waiting")
         for sentence in (caught.value.message, waiting["reason"]):
-            assert "needs 3.1 MB more" in sentence and "room for 0 B" in sentence
+            assert "needs 3.1 MB, 0 B are free" in sentence
         assert 15 < seconds_from_now(waiting["waiting_until"]) <= 31
         assert contents(hub) == 0
         assert box.stop() == 0

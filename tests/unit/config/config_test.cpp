@@ -264,24 +264,10 @@ TEST_CASE("which changes a running daemon cannot take over") {
     other.transfer.buffer_budget = 1;
     other.jobs = {1, 1h, 1};
     CHECK(wharf::changes_needing_restart(running, other) ==
-          std::vector<std::string>{"daemon.socket",
-                                   "daemon.state_dir",
-                                   "daemon.shutdown_grace",
-                                   "daemon.io_threads",
-                                   "daemon.max_clients",
-                                   "cache.dir",
-                                   "cache.lock_files",
-                                   "cache.min_free",
-                                   "hub.endpoint",
-                                   "hub.ca_file",
-                                   "hub.proxy",
-                                   "hub.no_proxy",
-                                   "hub.connect_timeout",
-                                   "hub.first_byte_timeout",
-                                   "transfer.stall_timeout",
-                                   "transfer.min_speed",
-                                   "transfer.buffer_budget",
-                                   "jobs.max_running",
-                                   "jobs.history_age",
-                                   "jobs.history_count"});
+          std::vector<std::string>{
+              "daemon.socket", "daemon.state_dir", "daemon.shutdown_grace", "daemon.io_threads",
+              "daemon.max_clients", "cache.dir", "cache.lock_files", "cache.min_free",
+              "hub.endpoint", "hub.ca_file", "hub.proxy", "hub.no_proxy", "hub.connect_timeout",
+              "hub.first_byte_timeout", "transfer.stall_timeout", "transfer.min_speed",
+              "transfer.buffer_budget"});
 }
