@@ -127,7 +127,9 @@ Awaitable<> FileTransfer::work() {
             }
         }
     } catch (...) { // rethrown by hash_along(), which would wait for us for ever
-        trouble_ = std::current_exception();
+        if (!trouble_) { // what others say then is what the first one met
+            trouble_ = std::current_exception();
+        }
         changed_.notify_all();
     }
 }

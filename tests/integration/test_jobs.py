@@ -299,7 +299,7 @@ def test_a_failed_job_says_why_and_can_be_retried(box: Daemon, hub: TestHub) -> 
 
 
 def test_a_branch_that_others_moved_is_not_moved_back(box: Daemon, hub: TestHub) -> None:
-    repo = make(hub, "org/moved")
+    repo = make(hub, "org/moved-meanwhile")
     old = hub.state.get("model", repo).head.id
     rule = stall(hub)
     number = detach(box, repo)
