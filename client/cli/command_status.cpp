@@ -45,8 +45,8 @@ std::string hosts_table(const json::array& hosts) {
         const auto number = [&host](const char* name) {
             return std::to_string(size_member(host, name));
         };
-        table.add({text_member(host, "host"), number("connections"), number("limit"),
-                   number("waiting")});
+        table.add(
+            {text_member(host, "host"), number("connections"), number("limit"), number("waiting")});
     }
     return table.render();
 }

@@ -31,8 +31,8 @@ class Askers {
     /// In whose name we ask. None: nobody is left who was not refused.
     const hub::FileSource* lead() const noexcept;
 
-    /// On whose account the bytes are moved: the most urgent of those who were not refused, of these
-    /// the first. None: nobody is left.
+    /// On whose account the bytes are moved: the most urgent of those who were not refused, of
+    /// these the first. None: nobody is left.
     std::optional<Claimant> claimant() const noexcept;
 
     /// Takes down the Error for all who ask by this repo and token, if others would be left to ask

@@ -18,9 +18,9 @@ constexpr std::size_t index(Priority priority) noexcept {
 }
 
 /// What classes count beside each other, for connections as for bytes. A person who waits at a
-/// terminal shall notice background work no more than by a tenth (8 of 9), and a queue of jobs leave
-/// a person two thirds (8 of 12); a prefetch beside them all still moves (1 of 13), so it ends some
-/// day.
+/// terminal shall notice background work no more than by a tenth (8 of 9), and a queue of jobs
+/// leave a person two thirds (8 of 12); a prefetch beside them all still moves (1 of 13), so it
+/// ends some day.
 inline constexpr std::array<std::size_t, priorities> class_weights{8, 4, 1};
 
 /// On whose account a connection is used and bytes are moved.

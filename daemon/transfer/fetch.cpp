@@ -114,13 +114,16 @@ class SpanWriter {
     std::shared_ptr<Span> span_;
     std::span<std::byte> buffer_;
     std::size_t piece_ = 0;
-    std::size_t used_ = 0; ///< of the buffer, bytes of the piece that are not written yet
+    std::size_t used_ = 0;        ///< of the buffer, bytes of the piece that are not written yet
     std::uint64_t unflushed_ = 0; ///< written before the position, not yet on its way to disk
 };
 
 } // namespace
 
 Awaitable<> fetch_span(hub::HubClient& hub, SpanOrder order, bool* ranges_ignored) {
+    if (!order.span) { // others were quicker
+        co_return;
+    }
     const PieceMap& pieces = *order.pieces;
     const std::uint64_t begin = pieces.position_of(order.span->first());
     const std::uint64_t end = pieces.end_of(order.span->end() - 1);
@@ -129,8 +132,8 @@ Awaitable<> fetch_span(hub::HubClient& hub, SpanOrder order, bool* ranges_ignore
     if (begin != 0 || end != order.what.size) {
         range = hub::ByteRange{begin, end};
     }
-    hub::FileBody body = co_await hub.open_file(order.what.source, order.what.etag,
-                                                order.what.size, range, order.what.location);
+    hub::FileBody body = co_await hub.open_file(order.what.source, order.what.etag, order.what.size,
+                                                range, order.what.location);
     if (order.what.located) {
         order.what.located(body.location);
     }

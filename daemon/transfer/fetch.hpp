@@ -27,7 +27,7 @@ struct FetchOrder {
     /// Hub. Called on the fetching thread.
     std::function<void(const net::Url&)> located;
     std::shared_ptr<Connections::Line> connection; ///< counts what comes, and says when to stop
-    std::shared_ptr<Allowance> allowance;         ///< how fast we may read
+    std::shared_ptr<Allowance> allowance;          ///< how fast we may read
 };
 
 /// A span to fetch and where to put it; file, pieces and buffers outlive the fetch.
@@ -35,7 +35,7 @@ struct SpanOrder {
     FetchOrder what;
     store::PartialFile* file = nullptr;
     PieceMap* pieces = nullptr;
-    std::shared_ptr<Span> span;
+    std::shared_ptr<Span> span; ///< null: there is nothing to do after all
     async::BufferPool* buffers = nullptr;
 };
 

@@ -110,23 +110,20 @@ Awaitable<> FileTransfer::run_workers() {
     co_await asio::this_coro::reset_cancellation_state();
 }
 
-/// Takes spans and fetches them until one cannot be had, or pieces turn out to be the wrong way. As
-/// long as not all is hashed, pieces that were there may have to be fetched again.
+/// Fetches until something cannot be had, or pieces turn out to be the wrong way. As long as not
+/// all is hashed, pieces that were there may have to be fetched again.
 Awaitable<> FileTransfer::work() {
     try {
         while (!ranges_ignored_) {
-            const auto most =
-                request_size(entry_.size, context_.options.max_connections_per_file);
-            const auto span = pieces_->take(most, Span::Clock::now());
-            if (span) {
-                co_await fetch(span);
+            if (pieces_->has_work(Span::Clock::now())) {
+                co_await fetch_some();
             } else if (pieces_->is_complete()) {
                 co_await changed_.wait();
             } else {
                 co_await changed_.wait_for(work_poll);
             }
         }
-    } catch (...) { // rethrown by hash_along(), which would wait for us for ever
+    } catch (...) {      // rethrown by hash_along(), which would wait for us for ever
         if (!trouble_) { // what others say then is what the first one met
             trouble_ = std::current_exception();
         }
@@ -134,27 +131,38 @@ Awaitable<> FileTransfer::work() {
     }
 }
 
-/// One try at what a span lacks.
-Awaitable<> FileTransfer::fetch(std::shared_ptr<Span> span) {
-    const ScopeExit give_back{[this, span] {
-        pieces_->give_back(span);
-        changed_.notify_all(); // the frontier may have moved far
-    }};
+/// One try at a span. It is taken when there is a connection for it, and given back before the wait
+/// after a failure, so that nothing lies idle that others could fetch.
+Awaitable<> FileTransfer::fetch_some() {
+    const auto most = request_size(entry_.size, context_.options.max_connections_per_file);
     bool ranges_ignored = false;
-    const auto bytes = pieces_->end_of(span->end() - 1) - pieces_->position_of(span->first());
-    co_await supply_->try_once(bytes, [&](Lanes::Lane& lane, FetchOrder order) {
-        return fetch_span(lane.hub,
-                          SpanOrder{.what = std::move(order),
-                                    .file = file_.get(),
-                                    .pieces = pieces_.get(),
-                                    .span = span,
-                                    .buffers = &context_.buffers},
-                          &ranges_ignored);
-    });
+    std::shared_ptr<Span> span;
+    std::optional<Supply::Failure> failure;
+    {
+        const ScopeExit give_back{[this, &span] {
+            if (span) {
+                pieces_->give_back(span);
+            }
+            changed_.notify_all(); // the frontier may have moved far
+        }};
+        failure = co_await supply_->try_once(most, [&](Lanes::Lane& lane, FetchOrder order) {
+            span = pieces_->take(most, Span::Clock::now());
+            return fetch_span(lane.hub,
+                              SpanOrder{.what = std::move(order),
+                                        .file = file_.get(),
+                                        .pieces = pieces_.get(),
+                                        .span = span,
+                                        .buffers = &context_.buffers},
+                              &ranges_ignored);
+        });
+    }
     ranges_ignored_ = ranges_ignored_ || ranges_ignored;
     if (present() > most_present_) {
         most_present_ = present();
         supply_->progress();
+    }
+    if (failure) {
+        co_await supply_->recover(*std::move(failure));
     }
 }
 

@@ -39,7 +39,7 @@ class FileTransfer {
   private:
     Awaitable<> run_workers();
     Awaitable<> work();
-    Awaitable<> fetch(std::shared_ptr<Span> span);
+    Awaitable<> fetch_some();
     Awaitable<> begin_in_one_go();
     void start_hash_over();
     Awaitable<> hash_along();

@@ -165,21 +165,29 @@ Error wrong_bytes(const hub::TreeEntry& entry) {
 
 } // namespace
 
+Awaitable<FetchedBytes> Flight::fetch_small() {
+    FetchedBytes fetched;
+    const auto fetch = [&fetched](Lanes::Lane& lane, FetchOrder order) {
+        return fetch_bytes(lane.hub, std::move(order), &fetched);
+    };
+    for (;;) {
+        auto failure = co_await supply_->try_once(entry_.size, fetch);
+        if (!failure) {
+            co_return fetched;
+        }
+        co_await supply_->recover(*std::move(failure));
+    }
+}
+
 Awaitable<> Flight::bring_small() {
     for (bool second_try = false;; second_try = true) {
-        FetchedBytes fetched;
-        bool came = false;
-        while (!came) {
-            came = co_await supply_->try_once(
-                entry_.size, [&fetched](Lanes::Lane& lane, FetchOrder order) {
-                    return fetch_bytes(lane.hub, std::move(order), &fetched);
-                });
-        }
+        FetchedBytes fetched = co_await fetch_small();
         if (fetched.digest == entry_.etag()) {
             // A pause that comes now comes too late.
             co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
             const hub::RepoId target = repo();
-            co_await context_.store.publish_bytes(entry_.etag(), std::move(fetched.content), target);
+            co_await context_.store.publish_bytes(entry_.etag(), std::move(fetched.content),
+                                                  target);
             co_return;
         }
         log::warning("transfer", "the bytes of {} hash to {}, not to {}", entry_.path,

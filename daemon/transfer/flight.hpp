@@ -41,6 +41,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> bring();
     Awaitable<bool> already_there();
     Awaitable<> bring_small();
+    Awaitable<FetchedBytes> fetch_small();
     Awaitable<> bring_large();
     Awaitable<bool> move_bytes();
     Awaitable<std::unique_ptr<store::PartialFile>> open_file();
@@ -55,7 +56,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     State state_ = State::paused;
     Askers askers_;
     hub::RepoId last_repo_; ///< where to publish when the last asker left at the last moment
-    std::shared_ptr<Supply> supply_; ///< while it runs
+    std::shared_ptr<Supply> supply_;         ///< while it runs
     std::unique_ptr<FileTransfer> transfer_; ///< of a large blob; kept over pauses
     std::unique_ptr<async::TaskGroup> task_;
     std::exception_ptr failure_;

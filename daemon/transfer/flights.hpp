@@ -86,8 +86,8 @@ class Flights {
 
     TransferContext context_;
     std::map<std::string, std::shared_ptr<Flight>> flights_; ///< by etag; running and paused
-    std::unordered_set<std::string> landed_; ///< etags; see may_be_held()
-    bool landed_is_whole_ = true;            ///< none was forgotten
+    std::unordered_set<std::string> landed_;                 ///< etags; see may_be_held()
+    bool landed_is_whole_ = true;                            ///< none was forgotten
     std::size_t running_ = 0;
     bool stopping_ = false;
     async::Event changed_;

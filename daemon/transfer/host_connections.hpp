@@ -97,7 +97,7 @@ class HostConnections {
     std::string name_;
     std::array<FairQueue, priorities> queues_;
     std::array<double, priorities> class_charges_{}; ///< bytes by weight
-    double class_start_ = 0;                          ///< where a class begins that comes anew
+    double class_start_ = 0;                         ///< where a class begins that comes anew
     std::list<ConnectionGrant> grants_;
     ConnectionTuner tuner_;
     std::uint64_t work_ = 0; ///< for the tuner

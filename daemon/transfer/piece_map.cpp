@@ -41,28 +41,38 @@ std::optional<std::size_t> Span::split() noexcept {
 
 Span::Clock::duration Span::backlog(Clock::time_point now) const noexcept {
     const auto state = state_.load(std::memory_order_acquire);
-    const auto left = static_cast<std::int64_t>(end_of(state) - next_of(state));
-    const auto begun = static_cast<std::int64_t>(next_of(state) - first_);
-    return (now - since_) * left / std::max<std::int64_t>(begun, 1);
+    const auto next = std::max<std::uint64_t>(next_of(state), first_ + 1);
+    const auto left = static_cast<std::int64_t>(end_of(state) - std::min(next, end_of(state)));
+    return (now - since_) * left / static_cast<std::int64_t>(next - first_);
 }
 
 PieceMap::PieceMap(std::uint64_t size, std::uint64_t piece_size)
     : size_{size}, piece_size_{piece_size}, slots_((size + piece_size - 1) / piece_size) {}
 
-std::shared_ptr<Span> PieceMap::take(std::uint64_t most_bytes,
-                                     Span::Clock::time_point now) {
-    const auto free_at = [this](std::size_t i) { return !slots_[i].taken && !is_complete(i); };
-    while (first_free_ < slots_.size() && !free_at(first_free_)) {
+bool PieceMap::is_free(std::size_t piece) const noexcept {
+    return !slots_[piece].taken && !is_complete(piece);
+}
+
+std::size_t PieceMap::first_free() const noexcept {
+    while (first_free_ < slots_.size() && !is_free(first_free_)) {
         ++first_free_;
     }
-    if (first_free_ == slots_.size()) {
+    return first_free_;
+}
+
+bool PieceMap::has_work(Span::Clock::time_point now) const {
+    return first_free() < slots_.size() || slowest(now) != nullptr;
+}
+
+std::shared_ptr<Span> PieceMap::take(std::uint64_t most_bytes, Span::Clock::time_point now) {
+    const auto first = first_free();
+    if (first == slots_.size()) {
         return steal(now);
     }
-    const auto first = first_free_;
     const auto most = std::max<std::uint64_t>(most_bytes / piece_size_, 1);
     auto end = first + 1;
     // Only the first may have been begun: its rest and the others are one range of the file.
-    while (end < slots_.size() && end - first < most && free_at(end) && slots_[end].written == 0) {
+    while (end < slots_.size() && end - first < most && is_free(end) && slots_[end].written == 0) {
         ++end;
     }
     return lend(first, end, now);
@@ -78,14 +88,20 @@ std::shared_ptr<Span> PieceMap::lend(std::size_t first, std::size_t end,
     return span;
 }
 
-std::shared_ptr<Span> PieceMap::steal(Span::Clock::time_point now) {
-    const auto slowest = std::ranges::max_element(
+/// The one whose end is worth giving to somebody else; null if there is none.
+std::shared_ptr<Span> PieceMap::slowest(Span::Clock::time_point now) const {
+    const auto found = std::ranges::max_element(
         spans_, {}, [now](const std::shared_ptr<Span>& span) { return span->backlog(now); });
-    if (slowest == spans_.end() || (*slowest)->backlog(now) < worth_stealing) {
+    return found != spans_.end() && (*found)->backlog(now) >= worth_stealing ? *found : nullptr;
+}
+
+std::shared_ptr<Span> PieceMap::steal(Span::Clock::time_point now) {
+    const auto victim = slowest(now);
+    if (!victim) {
         return nullptr;
     }
-    const auto end = (*slowest)->end();
-    const auto first = (*slowest)->split();
+    const auto end = victim->end();
+    const auto first = victim->split();
     return first ? lend(*first, end, now) : nullptr;
 }
 

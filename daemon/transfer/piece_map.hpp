@@ -35,7 +35,7 @@ class Span {
     std::size_t end() const noexcept { return end_of(state_.load(std::memory_order_acquire)); }
 
     /// How long the pieces that are not begun yet will wait, at the speed so far: zero when there
-    /// are none.
+    /// are none that could be given away.
     Clock::duration backlog(Clock::time_point now) const noexcept;
 
   private:
@@ -65,6 +65,9 @@ class PieceMap {
     /// last bytes of a file do not wait for one slow connection. Null: there is nothing to do now;
     /// unless all is complete, look again a little later.
     std::shared_ptr<Span> take(std::uint64_t most_bytes, Span::Clock::time_point now);
+
+    /// Whether take() would have something to give.
+    bool has_work(Span::Clock::time_point now) const;
 
     /// Ends a span: what it did not bring is for others.
     void give_back(const std::shared_ptr<Span>& span) noexcept;
@@ -110,6 +113,9 @@ class PieceMap {
         bool taken = false;
         bool resumed = false;
     };
+    bool is_free(std::size_t piece) const noexcept;
+    std::size_t first_free() const noexcept;
+    std::shared_ptr<Span> slowest(Span::Clock::time_point now) const;
     std::shared_ptr<Span> lend(std::size_t first, std::size_t end, Span::Clock::time_point now);
     std::shared_ptr<Span> steal(Span::Clock::time_point now);
 
@@ -119,7 +125,7 @@ class PieceMap {
     std::set<std::shared_ptr<Span>> spans_; ///< being fetched
     std::atomic<std::uint64_t> present_{0};
     mutable std::size_t first_incomplete_ = 0;
-    std::size_t first_free_ = 0; ///< all before it are taken or complete
+    mutable std::size_t first_free_ = 0; ///< all before it are taken or complete
 };
 
 } // namespace wharf::transfer

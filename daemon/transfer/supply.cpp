@@ -29,7 +29,7 @@ const hub::FileSource& Supply::asking() const {
     throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
 }
 
-Awaitable<bool> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
+Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
     co_await wait_for_location();
     const hub::FileSource source = asking();
     const bool locates = !location_;
@@ -40,13 +40,13 @@ Awaitable<bool> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
             located_.notify_all();
         }
     }};
-    const auto used = location_;
-    std::optional<Error> failed =
-        co_await carry_out(bytes, order_for(source), std::move(fetch));
-    if (failed) {
-        co_await recover(std::move(*failed), source, used);
+    const auto where = location_;
+    std::optional<Error> error = co_await carry_out(bytes, order_for(source), std::move(fetch));
+    std::optional<Failure> failure;
+    if (error) {
+        failure.emplace(Failure{*std::move(error), source, where});
     }
-    co_return !failed;
+    co_return failure;
 }
 
 /// One asks the Hub where the bytes are; the others wait for what it hears.
@@ -119,17 +119,16 @@ Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leav
     };
 }
 
-/// Waits before the next try, or throws the error because there shall be none. `used`: the
-/// location that the failed try went to.
-Awaitable<> Supply::recover(Error error, hub::FileSource source, std::optional<net::Url> used) {
+Awaitable<> Supply::recover(Failure failure) {
+    const auto& [error, source, where] = failure;
     if (askers_.refuse(source, error)) {
         location_.reset();
         located_.notify_all();
         log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
         co_return;
     }
-    if (used && error.kind() != ErrorKind::rate_limited) {
-        if (location_ && location_->to_string() == used->to_string()) {
+    if (where && error.kind() != ErrorKind::rate_limited) {
+        if (location_ && location_->to_string() == where->to_string()) {
             location_.reset();
         }
         if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {

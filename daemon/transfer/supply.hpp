@@ -23,13 +23,23 @@ class Supply : public std::enable_shared_from_this<Supply> {
     /// Requires: context and askers outlive this.
     Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers);
 
-    /// Fetches on the lane it is given, which it runs on; throws as fetch_span() does.
+    /// Begins a fetch on the lane it is given, which the result runs on; throws as fetch_span()
+    /// does. Called when there is a connection for it.
     using Fetch = std::function<Awaitable<>(Lanes::Lane& lane, FetchOrder order)>;
 
-    /// One try, and the wait that is due after a failed one; `bytes` is how much it may bring at
-    /// most. True when the fetch came to its end, false when it failed in a way that may heal.
-    /// Throws the Error when trying again is no use, cancelled when nobody asks any more.
-    Awaitable<bool> try_once(std::uint64_t bytes, Fetch fetch);
+    /// How a try failed.
+    struct Failure {
+        Error error;
+        hub::FileSource source;        ///< in whose name it was made
+        std::optional<net::Url> where; ///< the location that it went to, if one was known
+    };
+
+    /// Waits for its turn and tries once; `bytes` is how much it may bring at most. Throws
+    /// rate_limited when the turn would be too far away, cancelled when nobody asks any more.
+    Awaitable<std::optional<Failure>> try_once(std::uint64_t bytes, Fetch fetch);
+
+    /// Waits until another try is worth making. Throws the Error when none is.
+    Awaitable<> recover(Failure failure);
 
     /// Something useful arrived: earlier failures are forgiven.
     void progress() noexcept { retry_.progress(); }
@@ -43,10 +53,9 @@ class Supply : public std::enable_shared_from_this<Supply> {
   private:
     Awaitable<> wait_for_location();
     Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch);
-    Awaitable<> recover(Error error, hub::FileSource source, std::optional<net::Url> used);
     FetchOrder order_for(const hub::FileSource& source);
-    std::function<void(const net::Url&)>
-    location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave);
+    std::function<void(const net::Url&)> location_listener(hub::Token token,
+                                                           std::shared_ptr<RateGate::Unit> leave);
     const hub::FileSource& asking() const;
     /// Whom to ask.
     std::string host_of(const std::optional<net::Url>& location) const;

@@ -65,8 +65,8 @@ struct Fixture {
 
     hub::test::Setup hub;
     test::TempDir folder;
-    store::Partials partials{
-        std::make_shared<const store::Directory>(folder.path()), store::Space{folder.path(), 0}};
+    store::Partials partials{std::make_shared<const store::Directory>(folder.path()),
+                             store::Space{folder.path(), 0}};
     std::unique_ptr<store::PartialFile> file;
     PieceMap pieces;
     async::BufferPool buffers{1 << 20};

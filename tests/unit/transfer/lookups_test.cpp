@@ -107,7 +107,8 @@ TEST_CASE("the same question is asked once for all who wait, and for each token 
     test::run(box.finish(group), box.context);
     CHECK(commits == std::vector<std::string>(21, hub::test::commit));
     CHECK(trees == std::vector<std::string>(21, "b.txt"));
-    // Who comes after a question has gone out shares the next one; a busy machine may divide them so.
+    // Who comes after a question has gone out shares the next one; a busy machine may divide them
+    // so.
     CHECK(box.hub.asked[box.revision] >= 2);
     CHECK(box.hub.asked[box.revision] <= 4);
     CHECK(box.hub.asked[box.tree] == 2);
