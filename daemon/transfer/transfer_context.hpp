@@ -16,7 +16,7 @@
 namespace wharf::transfer {
 
 struct TransferOptions {
-    std::uint64_t piece_size = 2 << 20;
+    std::uint64_t piece_size = 1 << 20;
     std::size_t max_connections_per_file = 16;
     RetryPolicy retry;
     /// Other programs put blobs into the cache too (`[cache] lock_files`).
