@@ -57,7 +57,7 @@ struct Config {
         unsigned max_connections = 32;
         unsigned max_connections_per_host = 16;
         unsigned max_connections_per_file = 16;
-        std::uint64_t piece_size = 1ULL << 20;
+        std::optional<std::uint64_t> piece_size; ///< none: by the file's size
         std::chrono::milliseconds stall_timeout{30'000};
         std::uint64_t min_speed = 1 << 10;      ///< bytes per second over stall_timeout; 0: off
         std::uint64_t buffer_budget = 64 << 20; ///< bytes

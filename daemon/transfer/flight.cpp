@@ -12,6 +12,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace wharf::transfer {
 
 namespace {
@@ -22,6 +24,15 @@ constexpr std::uint64_t small_blob = 256 << 10;
 
 /// Bytes that differ on the disk from what was received are fetched again so often.
 constexpr int most_repairs = 2;
+
+/// A small piece makes a slow connection hold up the end of a file for less, and a crash cost less;
+/// but what is kept of each in memory and on disk shall be little even for the largest files.
+std::uint64_t usual_piece_size(std::uint64_t file_size) noexcept {
+    constexpr std::uint64_t least = 256 << 10; // one read
+    constexpr std::uint64_t most = 16 << 20;
+    constexpr std::uint64_t pieces = 4096;
+    return std::clamp(file_size / pieces, least, most);
+}
 
 } // namespace
 
@@ -242,8 +253,10 @@ Awaitable<std::unique_ptr<store::PartialFile>> Flight::open_file() {
     for (;;) {
         std::exception_ptr full;
         try {
-            auto file = co_await context_.store.open_partial(entry_.etag(), entry_.size,
-                                                             context_.options.piece_size);
+            const auto piece_size =
+                context_.options.piece_size.value_or(usual_piece_size(entry_.size));
+            auto file =
+                co_await context_.store.open_partial(entry_.etag(), entry_.size, piece_size);
             co_return file;
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::no_space) {

@@ -12,11 +12,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace wharf::transfer {
 
 struct TransferOptions {
-    std::uint64_t piece_size = 1 << 20;
+    std::optional<std::uint64_t> piece_size; ///< none: by the file's size, see Flight
     std::size_t max_connections_per_file = 16;
     RetryPolicy retry;
     /// Other programs put blobs into the cache too (`[cache] lock_files`).
