@@ -9,6 +9,7 @@ Error, a Pause, a Descriptor, or CLOSE, which ends the connection at that point.
 """
 
 import array
+import contextlib
 import json
 import os
 import socket
@@ -69,6 +70,8 @@ class FakeDaemon:
         return [parameters for name, parameters in self.calls if name == method]
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # or accept() waits for ever in its thread
         self._listener.close()
         if os.path.exists(self.path):
             os.unlink(self.path)
