@@ -67,6 +67,14 @@ transfer::Connections::Limits connection_limits(const Config& config) {
             .per_host = config.transfer.max_connections_per_host};
 }
 
+/// What a running daemon takes over; the rest still waits for a restart.
+void take_over(Config::Transfer& running, const Config::Transfer& wanted) {
+    running.max_connections = wanted.max_connections;
+    running.max_connections_per_host = wanted.max_connections_per_host;
+    running.max_connections_per_file = wanted.max_connections_per_file;
+    running.piece_size = wanted.piece_size;
+}
+
 jobs::JobOptions job_options(const Config& config) {
     return {.max_running = config.jobs.max_running,
             .history_age = config.jobs.history_age,
@@ -283,12 +291,13 @@ void App::Impl::reload() {
         }
         config.daemon.log_level = wanted.daemon.log_level;
         config.hub.revision_ttl = wanted.hub.revision_ttl;
-        config.transfer = wanted.transfer;
+        take_over(config.transfer, wanted.transfer);
         log::start(config.daemon.log_level);
         config.limits = wanted.limits;
         limits.set(config.limits);
         flights.set_options(transfer_options(config));
         connections.set_limits(connection_limits(config));
+        downloads.set_files_at_once(config.transfer.max_connections);
         lookups.set_options(lookup_options(config));
         config.jobs = wanted.jobs;
         downloads.table().set_options(job_options(config));

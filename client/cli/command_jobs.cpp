@@ -1,11 +1,13 @@
 #include "client/cli/command_jobs.hpp"
 
 #include "client/cli/daemon.hpp"
+#include "client/cli/endpoint.hpp"
 #include "client/cli/failure.hpp"
 #include "client/cli/io.hpp"
 #include "client/cli/job_view.hpp"
 #include "client/cli/json_fields.hpp"
 #include "client/cli/text.hpp"
+#include "client/cli/token.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
@@ -51,9 +53,29 @@ std::string describe_outcome(const JobsActCommand& command, const Job& job) {
                        command.action == JobAction::prioritize ? printable(job.priority) : "");
 }
 
-json::object act(Daemon& daemon, const JobsActCommand& command, std::int64_t id) {
+/// The caller's token for a job that is to ask the Hub again. None where he means another Hub than
+/// the daemon's: then the job has to do with what it has.
+std::optional<std::string> token_for(Daemon& daemon, const JobsActCommand& command,
+                                     const Environment& environment) {
+    if (command.action != JobAction::resume && command.action != JobAction::retry) {
+        return std::nullopt;
+    }
+    auto token = find_token(std::nullopt, environment, read_token_file).value().token;
+    const auto wanted = wanted_endpoint(environment);
+    if (token && wanted) {
+        const json::object status = daemon.call("org.wharf.Status");
+        return is_same_endpoint(*wanted, text_member(status, "endpoint")) ? token : std::nullopt;
+    }
+    return token;
+}
+
+json::object act(Daemon& daemon, const JobsActCommand& command, std::int64_t id,
+                 const std::optional<std::string>& token) {
     json::object parameters;
     parameters["id"] = id;
+    if (token) {
+        parameters["token"] = *token;
+    }
     if (command.action == JobAction::prioritize) {
         parameters["priority"] = command.priority;
     }
@@ -119,9 +141,10 @@ ExitCode run_jobs_act(const JobsActCommand& command, const Session& session) {
     Daemon daemon{session.socket};
     auto code = ExitCode::done;
     json::array changed;
+    const auto token = token_for(daemon, command, session.environment);
     for (const std::int64_t id : command.ids) {
         try {
-            const json::object answer = act(daemon, command, id);
+            const json::object answer = act(daemon, command, id, token);
             const Job job = read_job(object_member(answer, "job"));
             changed.push_back(object_member(answer, "job"));
             if (!session.is(OutputFormat::json)) {

@@ -73,6 +73,9 @@ class Downloads {
 
     JobTable& table() noexcept { return table_; }
 
+    /// For jobs that begin to fetch from now on.
+    void set_files_at_once(std::size_t files) noexcept { context_.files_at_once = files; }
+
   private:
     struct Planning;
     Awaitable<> make_plan(DownloadRequest request, std::shared_ptr<Planning> planning);

@@ -88,6 +88,7 @@ void Job::hold(std::string reason) {
 }
 
 void Job::resume() {
+    record_.troubled_since.reset(); // the time it was away was no trouble
     if (!is_over(record_.state)) {
         record_.held = false;
         record_.detached = true;
@@ -187,6 +188,9 @@ Awaitable<> Job::live() {
     std::optional<Error> failed = co_await attempt();
     while (failed && is_worth_waiting(*failed)) {
         co_await wait_after(*failed);
+        if (stopping_) { // what it is now was said by whoever stopped it
+            co_return;
+        }
         enter(JobState::queued, not_its_turn);
         failed = co_await attempt();
     }
@@ -203,6 +207,9 @@ Awaitable<> Job::live() {
 
 Awaitable<std::optional<Error>> Job::attempt() {
     const Turns::Turn turn = co_await context_.turns.take(claimant_);
+    if (stopping_) { // while it woke: a cancelled wait that had ended already does not throw
+        co_return Error{ErrorKind::cancelled, "the job was stopped"};
+    }
     if (!work_) {
         work_ = context_.make_work(record_);
     }
@@ -244,6 +251,9 @@ Awaitable<> Job::wait_after(Error error) {
         worth_a_try = woken_ || error.kind() != ErrorKind::no_space || !is_worth_waiting(error);
         if (!worth_a_try) {
             worth_a_try = co_await work_->has_room();
+        }
+        if (stopping_) {
+            co_return;
         }
     }
 }

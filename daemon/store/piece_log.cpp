@@ -112,6 +112,10 @@ std::optional<PieceLog> PieceLog::open(std::shared_ptr<const Directory> folder, 
                                        std::string_view etag, std::uint64_t size) {
     UniqueFd fd{adopt_fd,
                 ::openat(folder->fd(), name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+    if (!fd && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO)) {
+        throw system_error(fmt::format("opening {}", folder->path_of(name)),
+                           errno); // it may be there
+    }
     struct stat info{};
     if (!fd || ::fstat(fd.value(), &info) != 0 || !S_ISREG(info.st_mode)) {
         return {};

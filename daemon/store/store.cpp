@@ -248,6 +248,13 @@ Awaitable<bool> Store::free_space(std::uint64_t bytes) {
     co_return any;
 }
 
+Awaitable<> Store::discard(std::unique_ptr<PartialFile> file) {
+    co_await impl_->pool.run([&file] {
+        file->discard();
+        file.reset(); // closing it is what frees the space
+    });
+}
+
 Awaitable<> Store::publish(std::unique_ptr<PartialFile> file, hub::RepoId repo) {
     co_await to_the_end(
         impl_->publisher.publish(publication_of(std::move(file), layout::repo_folder(repo))));

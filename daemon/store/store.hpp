@@ -96,6 +96,9 @@ class Store {
     Awaitable<std::unique_ptr<PartialFile>> open_partial(std::string etag, std::uint64_t size,
                                                          std::uint64_t piece_size);
 
+    /// Removes an unfinished file that is not worth keeping. Takes its time for a large one.
+    Awaitable<> discard(std::unique_ptr<PartialFile> file);
+
     /// Publishes a complete, checked file as a blob of the repo (replacing one of that name).
     /// Those who publish at the same time share the flushing; so many at a time are far cheaper
     /// than one after the other, and nobody waits for others to come.

@@ -21,7 +21,9 @@ class PacedBody {
         : response_{std::move(response)}, connection_{order.connection},
           allowance_{order.allowance} {}
 
-    bool wanted_back() const noexcept { return connection_->wanted_back(); }
+    /// What was skipped would have to be skipped again: such a body is read to its end.
+    void keep() noexcept { kept_ = true; }
+    bool wanted_back() const noexcept { return !kept_ && connection_->wanted_back(); }
 
     /// At least one byte. Throws a network Error when the body ends instead.
     Awaitable<std::size_t> read_some(std::span<std::byte> buffer) {
@@ -39,6 +41,7 @@ class PacedBody {
     net::HttpResponse response_;
     std::shared_ptr<Connections::Line> connection_;
     std::shared_ptr<Allowance> allowance_;
+    bool kept_ = false;
 };
 
 /// Copies a body into the pieces of a span. Reads return what has arrived, which may be little, so
@@ -105,8 +108,9 @@ class SpanWriter {
     }
 
     void start_writeback() noexcept {
-        const auto length = std::exchange(unflushed_, 0);
-        file_.start_writeback(pieces_.position_of(piece_) - length, length);
+        if (const auto length = std::exchange(unflushed_, 0); length > 0) {
+            file_.start_writeback(pieces_.position_of(piece_) - length, length);
+        }
     }
 
     store::PartialFile& file_;
@@ -146,8 +150,10 @@ Awaitable<> fetch_span(hub::HubClient& hub, SpanOrder order, bool* ranges_ignore
     SpanWriter writer{order, buffer.bytes()};
     std::exception_ptr broken;
     try {
-        // The whole file comes, from its start: what is there, and may be hashed already, stays.
-        co_await writer.skip(source, body.range_ignored ? begin : 0);
+        if (body.range_ignored) { // what is there, and may be hashed already, stays
+            source.keep();
+            co_await writer.skip(source, begin);
+        }
         co_await writer.copy(source);
     } catch (...) { // rethrown below, once what had arrived is written
         broken = std::current_exception();

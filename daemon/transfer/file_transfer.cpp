@@ -34,6 +34,11 @@ std::uint64_t request_size(std::uint64_t file_size, std::size_t connections) noe
     return std::clamp(file_size / 64, std::min(file_size / (2 * connections), usual), most);
 }
 
+/// So often a server may send the whole file instead of a part before we believe that it cannot do
+/// otherwise, where it did before.
+constexpr int most_ignored_ranges = 5;
+constexpr std::chrono::milliseconds after_ignored_range{500};
+
 /// How much a power failure may cost.
 constexpr std::chrono::seconds sync_period{10};
 
@@ -156,7 +161,9 @@ Awaitable<> FileTransfer::fetch_some() {
                               &ranges_ignored);
         });
     }
-    ranges_ignored_ = ranges_ignored_ || ranges_ignored;
+    if (ranges_ignored) {
+        co_await note_ignored_range();
+    }
     if (present() > most_present_) {
         most_present_ = present();
         supply_->progress();
@@ -166,13 +173,23 @@ Awaitable<> FileTransfer::fetch_some() {
     }
 }
 
+/// One stray answer shall not cost what came in pieces before.
+Awaitable<> FileTransfer::note_ignored_range() {
+    if (present() == 0 || ++ignored_ranges_ >= most_ignored_ranges) {
+        ranges_ignored_ = true;
+        co_return;
+    }
+    log::warning("transfer", "{}: the whole file came instead of a part of it", entry_.path);
+    supply_->forget_location();
+    co_await async::sleep_for(after_ignored_range);
+}
+
 /// Without ranges there is one connection, and nothing to go on from after a restart.
 Awaitable<> FileTransfer::begin_in_one_go() {
     log::info("transfer", "the server ignores ranges: fetching {} in one go", entry_.etag());
     pieces_ = std::make_unique<PieceMap>(entry_.size, entry_.size);
     start_hash_over();
-    file_->discard();
-    file_.reset();
+    co_await context_.store.discard(std::move(file_));
     file_ = co_await context_.store.open_partial(entry_.etag(), entry_.size, entry_.size);
 }
 
@@ -230,11 +247,17 @@ Awaitable<> FileTransfer::check_resumed(std::size_t piece) {
     }
 }
 
+/// What cannot be read is not there: written anew it may lie in a better place.
 Awaitable<bool> FileTransfer::is_as_recorded(std::size_t piece) {
-    const std::uint64_t checksum = co_await context_.pool.run([this, piece] {
-        return checksum_of(*file_, pieces_->begin_of(piece), pieces_->end_of(piece));
-    });
-    co_return checksum == file_->piece_checksum(piece);
+    try {
+        const std::uint64_t checksum = co_await context_.pool.run([this, piece] {
+            return checksum_of(*file_, pieces_->begin_of(piece), pieces_->end_of(piece));
+        });
+        co_return checksum == file_->piece_checksum(piece);
+    } catch (const Error& error) {
+        log::warning("transfer", "{}", error.message());
+    }
+    co_return false;
 }
 
 void FileTransfer::lose(std::size_t piece) {
@@ -249,7 +272,13 @@ Awaitable<> FileTransfer::sync_now_and_then() {
         co_await async::sleep_for(sync_period);
         if (present() > synced) {
             synced = present();
-            co_await context_.pool.run([this] { file_->sync_progress(); });
+            try {
+                co_await context_.pool.run([this] { file_->sync_progress(); });
+            } catch (const Error&) { // the file cannot be published any more: go on with it is vain
+                trouble_ = trouble_ ? trouble_ : std::current_exception();
+                changed_.notify_all();
+                co_return;
+            }
         }
     }
 }
@@ -259,6 +288,7 @@ bool FileTransfer::is_right() {
     if (digest != entry_.etag()) {
         log::warning("transfer", "the bytes of {} hash to {}, not to {}", entry_.path, digest,
                      entry_.etag());
+        start_hash_over();
     }
     return digest == entry_.etag();
 }
@@ -277,7 +307,6 @@ Awaitable<bool> FileTransfer::drop_damaged() {
     if (lost > 0) {
         log::warning("transfer", "{} pieces of {} are not what was received: fetching them again",
                      lost, entry_.etag());
-        start_hash_over();
     }
     co_return lost > 0;
 }

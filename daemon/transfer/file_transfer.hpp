@@ -40,6 +40,7 @@ class FileTransfer {
     Awaitable<> run_workers();
     Awaitable<> work();
     Awaitable<> fetch_some();
+    Awaitable<> note_ignored_range();
     Awaitable<> begin_in_one_go();
     void start_hash_over();
     Awaitable<> hash_along();
@@ -59,7 +60,8 @@ class FileTransfer {
     std::uint64_t hashed_ = 0;
     std::uint64_t most_present_ = 0; ///< what counts as progress: more than ever before
     std::exception_ptr trouble_;     ///< what a worker could not recover from
-    bool ranges_ignored_ = false;
+    int ignored_ranges_ = 0;         ///< answers that were the whole file
+    bool ranges_ignored_ = false;    ///< it comes in one go or not at all
     async::Event changed_;
 };
 

@@ -48,7 +48,7 @@ void Flight::leave(Askers::Place place) {
     if (askers_.leave(place) && supply_) {
         supply_->forget_location(); // it was signed for that asker
     }
-    if (askers_.empty()) {
+    if (askers_.lead() == nullptr) { // those who were refused and have not noticed yet do not count
         cancel();
     }
 }
@@ -56,7 +56,8 @@ void Flight::leave(Askers::Place place) {
 void Flight::start() {
     state_ = State::running;
     failure_ = nullptr;
-    supply_ = std::make_shared<Supply>(context_, entry_, askers_);
+    supply_ =
+        std::make_shared<Supply>(context_, entry_, askers_, [this] { changed_.notify_all(); });
     ++owner_.running_;
     task_ = std::make_unique<async::TaskGroup>(context_.executor);
     task_->spawn("flight " + entry_.etag(), run(shared_from_this()));
@@ -115,7 +116,7 @@ Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
 void Flight::end(std::exception_ptr failure) {
     --owner_.running_;
     const bool paused = failure && async::is_cancellation(failure);
-    if (paused && !askers_.empty() && !owner_.stopping_) {
+    if (paused && askers_.lead() != nullptr && !owner_.stopping_) {
         start(); // somebody came while we were stopping for want of askers
         return;
     }
@@ -216,8 +217,9 @@ Awaitable<> Flight::bring_large() {
         if (right) {
             break;
         }
-        transfer_->take_file()->discard();
+        auto file = transfer_->take_file();
         transfer_.reset();
+        co_await context_.store.discard(std::move(file));
         supply_->forget_location();
         if (second_try) {
             throw wrong_bytes(entry_);

@@ -18,8 +18,9 @@ std::uint64_t jitter_seed(const std::string& etag) {
 
 } // namespace
 
-Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers)
-    : context_{context}, entry_{entry}, askers_{askers},
+Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers,
+               std::function<void()> refused)
+    : context_{context}, entry_{entry}, askers_{askers}, refused_{std::move(refused)},
       retry_{context.options.retry, jitter_seed(entry.etag())} {}
 
 const hub::FileSource& Supply::asking() const {
@@ -32,16 +33,12 @@ const hub::FileSource& Supply::asking() const {
 Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
     co_await wait_for_location();
     const hub::FileSource source = asking();
-    const bool locates = !location_;
-    locating_ = locating_ || locates;
-    const ScopeExit asked{[this, locates] {
-        if (locates) {
-            locating_ = false;
-            located_.notify_all();
-        }
-    }};
+    const Locator locator = location_ ? 0 : ++last_locator_;
+    locating_ = locator != 0 ? locator : locating_;
+    const ScopeExit asked{[this, locator] { end_locating(locator); }};
     const auto where = location_;
-    std::optional<Error> error = co_await carry_out(bytes, order_for(source), std::move(fetch));
+    std::optional<Error> error =
+        co_await carry_out(bytes, order_for(source), std::move(fetch), locator);
     std::optional<Failure> failure;
     if (error) {
         failure.emplace(Failure{*std::move(error), source, where});
@@ -51,8 +48,16 @@ Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, 
 
 /// One asks the Hub where the bytes are; the others wait for what it hears.
 Awaitable<> Supply::wait_for_location() {
-    while (!location_ && locating_) {
+    while (!location_ && locating_ != 0) {
         co_await located_.wait();
+    }
+}
+
+/// Asking is over when the answer's header has come or the try has failed.
+void Supply::end_locating(Locator locator) {
+    if (locator != 0 && locating_ == locator) {
+        locating_ = 0;
+        located_.notify_all();
     }
 }
 
@@ -68,7 +73,7 @@ FetchOrder Supply::order_for(const hub::FileSource& source) {
 /// Waits for the host's patience and a connection, then lets a lane fetch. The error that ended
 /// it, if one did.
 Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrder order,
-                                                  Fetch fetch) {
+                                                  Fetch fetch, Locator locator) {
     const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
     const Claimant who = askers_.claimant().value_or(Claimant{});
@@ -86,7 +91,7 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
         --lane.busy;
         leave->release();
     }};
-    order.located = location_listener(token, leave);
+    order.located = location_listener(token, leave, locator);
     order.connection = connection.line();
     order.allowance = context_.bandwidth.open(who, lane.executor);
     try {
@@ -105,16 +110,21 @@ std::string Supply::host_of(const std::optional<net::Url>& location) const {
 /// Brings the news of a lane to the control thread: the question is answered, and the bytes are
 /// there, if the location still is the asker's whose token it was signed for.
 std::function<void(const net::Url&)>
-Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave) {
+Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave,
+                          Locator locator) {
     return [executor = context_.executor, supply = weak_from_this(), token = std::move(token),
-            leave = std::move(leave)](const net::Url& location) {
-        asio::post(executor, [supply, token, leave, location] {
+            leave = std::move(leave), locator](const net::Url& location) {
+        asio::post(executor, [supply, token, leave, locator, location] {
             leave->release();
             const auto self = supply.lock();
-            if (self && self->askers_.lead() != nullptr && self->askers_.lead()->token == token) {
+            if (!self) {
+                return;
+            }
+            if (self->askers_.lead() != nullptr && self->askers_.lead()->token == token) {
                 self->location_ = location;
                 self->located_.notify_all();
             }
+            self->end_locating(locator);
         });
     };
 }
@@ -124,6 +134,7 @@ Awaitable<> Supply::recover(Failure failure) {
     if (askers_.refuse(source, error)) {
         location_.reset();
         located_.notify_all();
+        refused_();
         log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
         co_return;
     }

@@ -20,8 +20,10 @@ namespace wharf::transfer {
 /// that fails. Control thread.
 class Supply : public std::enable_shared_from_this<Supply> {
   public:
+    /// `refused` is called when somebody was told that he in particular may not have the blob.
     /// Requires: context and askers outlive this.
-    Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers);
+    Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers,
+           std::function<void()> refused);
 
     /// Begins a fetch on the lane it is given, which the result runs on; throws as fetch_span()
     /// does. Called when there is a connection for it.
@@ -52,10 +54,13 @@ class Supply : public std::enable_shared_from_this<Supply> {
 
   private:
     Awaitable<> wait_for_location();
-    Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch);
+    using Locator = std::uint64_t; ///< a try that asks the Hub for the location; 0: none does
+    Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch,
+                                              Locator locator);
+    void end_locating(Locator locator);
     FetchOrder order_for(const hub::FileSource& source);
-    std::function<void(const net::Url&)> location_listener(hub::Token token,
-                                                           std::shared_ptr<RateGate::Unit> leave);
+    std::function<void(const net::Url&)>
+    location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave, Locator locator);
     const hub::FileSource& asking() const;
     /// Whom to ask.
     std::string host_of(const std::optional<net::Url>& location) const;
@@ -63,9 +68,11 @@ class Supply : public std::enable_shared_from_this<Supply> {
     TransferContext& context_;
     const hub::TreeEntry entry_;
     Askers& askers_;
+    std::function<void()> refused_;
     std::shared_ptr<WaitNote> note_ = std::make_shared<WaitNote>();
     std::optional<net::Url> location_; ///< where the bytes are, by an answer of the Hub
-    bool locating_ = false;            ///< somebody asks the Hub for the location
+    Locator locating_ = 0;             ///< who asks the Hub for it now
+    Locator last_locator_ = 0;
     async::Event located_;
     Retry retry_;
     std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
