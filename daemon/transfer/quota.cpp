@@ -146,7 +146,7 @@ void Quota::refused(const hub::QuotaNews& news) {
     if (!news.wait) {
         return;
     }
-    if (after_reset_ && *news.wait <= shortest_refusal) {
+    if (after_reset_ && news.left && *news.wait <= shortest_refusal) {
         lateness_ = shortest_refusal; // we were too early: this server rounds down
     }
     closed_until_ = std::max(closed_until_, news.at + std::max(*news.wait, shortest_refusal));

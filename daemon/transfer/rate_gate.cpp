@@ -22,6 +22,10 @@ constexpr std::uint64_t cost_of(hub::Bucket bucket) noexcept {
     return bucket == hub::Bucket::files ? 2 : 1;
 }
 
+constexpr hub::Bucket other(hub::Bucket bucket) noexcept {
+    return bucket == hub::Bucket::api ? hub::Bucket::files : hub::Bucket::api;
+}
+
 /// Waiting goes in steps, so that reasons count down, and a machine that was suspended meanwhile
 /// (when timers stand still) goes on soon after it wakes up.
 constexpr auto step = std::chrono::milliseconds{1000};
@@ -128,6 +132,16 @@ void RateGate::observe(const hub::QuotaNews& news) {
                      news.wait ? fmt::format("it asks to wait {}", format_duration(*news.wait))
                                : "it asks to send fewer");
     }
+    observe_one(news);
+    if (news.refused) {
+        hub::QuotaNews elsewhere = news;
+        elsewhere.account.bucket = other(news.account.bucket);
+        elsewhere.left.reset(); // that is the bucket's own
+        observe_one(elsewhere);
+    }
+}
+
+void RateGate::observe_one(const hub::QuotaNews& news) {
     const auto place = entry(news.host, news.account);
     place->quota.observe(news);
     place->wake_first();

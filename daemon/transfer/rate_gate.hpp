@@ -59,7 +59,7 @@ class RateGate {
     /// Whether pass() would wait for the host's wish or for the quota's reset.
     bool is_closed(const std::string& host, const hub::Token& token, hub::Bucket bucket) const;
 
-    /// What an answer said.
+    /// What an answer said. A refusal holds for all requests to the host with that token.
     void observe(const hub::QuotaNews& news);
 
     /// Quotas that are kept in mind.
@@ -67,6 +67,7 @@ class RateGate {
 
   private:
     std::shared_ptr<Entry> entry(const std::string& host, const hub::Account& account);
+    void observe_one(const hub::QuotaNews& news);
     void forget_idle();
 
     std::map<std::string, std::shared_ptr<Entry>> entries_;

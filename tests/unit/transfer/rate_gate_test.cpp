@@ -57,10 +57,14 @@ Awaitable<> go(RateGate& gate, std::string name, std::vector<std::string>& passe
 
 } // namespace
 
-TEST_CASE("a host's wish holds for the token and the kind of request it was made to") {
+TEST_CASE(
+    "a host's wish holds for all requests with the token it was made to, a quota for its kind") {
     wharf::asio::io_context context;
     RateGate gate;
     gate.observe(refusal("hub", Token{"alice"}, 1h));
+    QuotaNews empty = news("other", {});
+    empty.left = QuotaLeft{0, 5min, {}, {}};
+    gate.observe(empty);
     wharf::async::TaskGroup group{context.get_executor()};
     bool same = false;
     bool other_token = false;
@@ -77,11 +81,13 @@ TEST_CASE("a host's wish holds for the token and the kind of request it was made
         CHECK_FALSE(same);
         CHECK(gate.is_closed("hub", Token{"alice"}, Bucket::api));
         CHECK_FALSE(gate.is_closed("hub", Token{"bob"}, Bucket::api));
-        CHECK_FALSE(gate.is_closed("hub", Token{"alice"}, Bucket::files));
+        CHECK(gate.is_closed("hub", Token{"alice"}, Bucket::files));
+        CHECK_FALSE(gate.is_closed("other", Token{}, Bucket::files));
+        CHECK(gate.is_closed("other", Token{}, Bucket::api));
         CHECK(note->reason == "hub asked to wait 1h 00m");
         CHECK(other_token);
         CHECK(other_host);
-        CHECK(other_bucket);
+        CHECK_FALSE(other_bucket);
         group.cancel();
         co_await group.join();
         CHECK(note->reason.empty());
