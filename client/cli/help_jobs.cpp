@@ -96,8 +96,8 @@ Options:
 
 With several jobs, what cannot be done to one is said, and the others are done.
 
-Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not reachable,
-1 anything else; with several jobs that of the first failure.
+Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not
+reachable, 1 anything else; with several jobs that of the first failure.
 
 Example:
   wharf jobs pause 12 13
@@ -117,8 +117,8 @@ Options:
 
 With several jobs, what cannot be done to one is said, and the others are done.
 
-Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not reachable,
-1 anything else; with several jobs that of the first failure.
+Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not
+reachable, 1 anything else; with several jobs that of the first failure.
 
 Example:
   wharf jobs resume 12
@@ -138,8 +138,8 @@ Options:
 
 With several jobs, what cannot be done to one is said, and the others are done.
 
-Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not reachable,
-1 anything else; with several jobs that of the first failure.
+Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not
+reachable, 1 anything else; with several jobs that of the first failure.
 
 Example:
   wharf jobs cancel 12
@@ -159,8 +159,8 @@ Options:
 
 With several jobs, what cannot be done to one is said, and the others are done.
 
-Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not reachable,
-1 anything else; with several jobs that of the first failure.
+Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not
+reachable, 1 anything else; with several jobs that of the first failure.
 
 Example:
   wharf jobs retry 12
@@ -180,8 +180,8 @@ Options:
 
 With several jobs, what cannot be done to one is said, and the others are done.
 
-Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not reachable,
-1 anything else; with several jobs that of the first failure.
+Exit codes: 0 done, 2 not in the state the job is in, 3 no such job, 8 daemon not
+reachable, 1 anything else; with several jobs that of the first failure.
 
 Example:
   wharf jobs prioritize 12 13 background

@@ -29,9 +29,11 @@ constexpr std::chrono::milliseconds work_poll{100};
 /// How much one request brings. The more, the less the round trip before each counts; but all
 /// connections shall have work until the end, and the hash follows the first of them.
 std::uint64_t request_size(std::uint64_t file_size, std::size_t connections) noexcept {
+    constexpr std::uint64_t least = 1 << 20; // many files are about as large: a request for each
     constexpr std::uint64_t usual = 16 << 20;
     constexpr std::uint64_t most = 64 << 20;
-    return std::clamp(file_size / 64, std::min(file_size / (2 * connections), usual), most);
+    const auto part = std::clamp(file_size / (2 * connections), least, usual);
+    return std::clamp(file_size / 64, part, most);
 }
 
 /// So often a server may send the whole file instead of a part before we believe that it cannot do

@@ -338,7 +338,7 @@ def test_without_room_for_all_of_it_nothing_is_fetched(hub: TestHub, tmp_path: P
 
 
 def test_a_token_outlives_a_restart_and_stands_nowhere(box: Daemon, hub: TestHub) -> None:
-    repo = make(hub, "wonderland/secret", private=True)
+    repo = make(hub, "wonderland/sealed", private=True)
     rule = stall(hub)
     number = detach(box, repo, token="hf_alice")
     hub.faults.wait(rule, 1)
@@ -351,7 +351,7 @@ def test_a_token_outlives_a_restart_and_stands_nowhere(box: Daemon, hub: TestHub
     box.start()
     wait_for_state(box, number, "done")
     check_snapshot(hub, repo, snapshot(box, hub, repo))
-    assert hub.log.count(user="alice", path_matches="secret") > 0
+    assert hub.log.count(user="alice", path_matches="sealed") > 0
     assert box.stop() == 0
     with contextlib.closing(sqlite3.connect(box.state / "jobs.db")) as database:
         assert database.execute("SELECT token FROM job").fetchall() == [(None,)]  # needed no more
