@@ -33,11 +33,6 @@ Awaitable<Semaphore::Permit> Semaphore::acquire() {
     co_return Permit{*this};
 }
 
-void Semaphore::resize(std::ptrdiff_t change) {
-    free_ += change;
-    wake_next();
-}
-
 void Semaphore::give_back() noexcept {
     ++free_;
     wake_next();

@@ -33,9 +33,6 @@ class Semaphore {
     /// Waits for a unit. Throws operation_aborted when the task is cancelled.
     Awaitable<Permit> acquire();
 
-    /// Changes how many units there are; those in use above the new number run out by themselves.
-    void resize(std::ptrdiff_t change);
-
   private:
     struct Waiter {
         Event turn;

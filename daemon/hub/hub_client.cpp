@@ -280,8 +280,7 @@ Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, st
             if (from_hub && !located) {
                 throw hub_error(refusal_of(answer), file.subject);
             }
-            throw RefusedElsewhere{location_error(refusal_of(answer), url, file.subject),
-                                   url.authority()};
+            throw location_error(refusal_of(answer), url, file.subject);
         }
         url = redirect_target(answer, url, file.subject).value();
     }

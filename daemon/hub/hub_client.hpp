@@ -29,18 +29,6 @@ struct FileSource {
     Token token; ///< may be empty
 };
 
-/// A refusal that came not from the Hub but from where it sent us for a file's bytes.
-class RefusedElsewhere : public Error {
-  public:
-    RefusedElsewhere(const Error& error, std::string host) : Error{error}, host_{std::move(host)} {}
-
-    /// As in Url::authority().
-    const std::string& host() const noexcept { return host_; }
-
-  private:
-    std::string host_;
-};
-
 /// A file's body that has begun to arrive.
 struct FileBody {
     net::HttpResponse response;

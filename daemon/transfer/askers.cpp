@@ -31,6 +31,13 @@ const hub::FileSource* Askers::lead() const noexcept {
     return first == askers_.end() ? nullptr : &first->source;
 }
 
+const hub::FileSource& Askers::asking() const {
+    if (const auto* source = lead()) {
+        return *source;
+    }
+    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
+}
+
 std::optional<Claimant> Askers::claimant() const noexcept {
     std::optional<Claimant> best;
     for (const auto& asker : askers_) {

@@ -31,6 +31,9 @@ class Askers {
     /// In whose name we ask. None: nobody is left who was not refused.
     const hub::FileSource* lead() const noexcept;
 
+    /// The same for whoever cannot go on without: a cancelled Error if there is none.
+    const hub::FileSource& asking() const;
+
     /// On whose account the bytes are moved: the most urgent of those who were not refused, of
     /// these the first. None: nobody is left.
     std::optional<Claimant> claimant() const noexcept;

@@ -95,13 +95,6 @@ const hub::RepoId& Flight::repo() const noexcept {
     return askers_.lead() != nullptr ? askers_.lead()->repo : last_repo_;
 }
 
-hub::FileSource Flight::asking() const {
-    if (const auto* source = askers_.lead()) {
-        return *source;
-    }
-    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
-}
-
 Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
     std::exception_ptr failure;
     try {
@@ -136,7 +129,7 @@ void Flight::end(std::exception_ptr failure) {
 }
 
 Awaitable<> Flight::bring() {
-    const hub::FileSource source = asking();
+    const hub::FileSource source = askers_.asking();
     const auto lock = co_await context_.store.lock_blob(source.repo, entry_.etag());
     if (!force_ && owner_.may_be_held(entry_.etag())) {
         const bool there = co_await already_there();
@@ -154,7 +147,7 @@ Awaitable<> Flight::bring() {
 }
 
 Awaitable<bool> Flight::already_there() {
-    const hub::FileSource source = asking();
+    const hub::FileSource source = askers_.asking();
     store::Entries wanted{entry_};
     const store::BroughtIn left =
         co_await context_.store.bring_in(source.repo, source.commit, std::move(wanted));

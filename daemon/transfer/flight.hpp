@@ -45,7 +45,6 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> bring_large();
     Awaitable<bool> move_bytes();
     Awaitable<std::unique_ptr<store::PartialFile>> open_file();
-    hub::FileSource asking() const;
     const hub::RepoId& repo() const noexcept;
     void end(std::exception_ptr failure);
 

@@ -23,18 +23,13 @@ Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& as
     : context_{context}, entry_{entry}, askers_{askers}, refused_{std::move(refused)},
       retry_{context.options.retry, jitter_seed(entry.etag())} {}
 
-const hub::FileSource& Supply::asking() const {
-    if (const auto* source = askers_.lead()) {
-        return *source;
-    }
-    throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
-}
-
 Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
     co_await wait_for_location();
-    const hub::FileSource source = asking();
+    const hub::FileSource source = askers_.asking();
     const Locator locator = location_ ? 0 : ++last_locator_;
-    locating_ = locator != 0 ? locator : locating_;
+    if (locator != 0) {
+        locating_ = locator;
+    }
     const ScopeExit asked{[this, locator] { end_locating(locator); }};
     const auto where = location_;
     std::optional<Error> error =

@@ -61,7 +61,6 @@ class Supply : public std::enable_shared_from_this<Supply> {
     FetchOrder order_for(const hub::FileSource& source);
     std::function<void(const net::Url&)>
     location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave, Locator locator);
-    const hub::FileSource& asking() const;
     /// Whom to ask.
     std::string host_of(const std::optional<net::Url>& location) const;
 
