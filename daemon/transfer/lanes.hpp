@@ -24,7 +24,7 @@ class Lanes {
         Executor executor;
         net::HttpClient http;
         hub::HubClient hub;
-        std::size_t busy = 0; ///< pieces being fetched; control thread only
+        std::size_t busy = 0; ///< requests under way; control thread only
     };
 
     /// `observer` is called on the I/O threads.

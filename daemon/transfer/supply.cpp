@@ -80,10 +80,9 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
                                              retry_.longest_asked());
         connection = co_await context_.connections.acquire({who, host, bytes});
     } while (context_.gate.is_closed(host, token, hub::Bucket::files));
-    auto& lane = context_.lanes.pick();
-    ++lane.busy;
-    const ScopeExit idle{[&lane, leave] {
-        --lane.busy;
+    auto& lane = enter_lane();
+    const ScopeExit idle{[this, leave] {
+        leave_lane();
         leave->release();
     }};
     order.located = location_listener(token, leave, locator);
@@ -96,6 +95,21 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
         co_return error;
     }
     co_return std::nullopt;
+}
+
+/// All requests of a file under way share a lane: threads that write into one file at the same time
+/// only wait for each other, and the kernel lets them spin.
+Lanes::Lane& Supply::enter_lane() {
+    if (on_lane_++ == 0) {
+        lane_ = &context_.lanes.pick();
+    }
+    ++lane_->busy;
+    return *lane_;
+}
+
+void Supply::leave_lane() noexcept {
+    --lane_->busy;
+    --on_lane_;
 }
 
 std::string Supply::host_of(const std::optional<net::Url>& location) const {
