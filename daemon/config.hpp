@@ -42,6 +42,7 @@ struct Config {
     struct Cache {
         std::filesystem::path dir = "/var/cache/wharf/hub";
         bool lock_files = false; ///< cooperate with official clients that write here too
+        bool listable = false;   ///< may everybody see which repos are in it?
         std::optional<std::uint64_t> min_free; ///< none: 1 GiB, or 2 % of the disk if less
         bool operator==(const Cache&) const = default;
     };

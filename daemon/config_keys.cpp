@@ -94,6 +94,8 @@ constexpr std::array all_keys{
     Key{"cache", "lock_files", false,
         FlagField{[](Config& c) -> auto& { return c.cache.lock_files; }},
         "take the official client's lock files: for caches that it writes to as well"},
+    Key{"cache", "listable", false, FlagField{[](Config& c) -> auto& { return c.cache.listable; }},
+        "let everybody on the machine list the names of the repos in it"},
     Key{"cache", "min_free", false,
         AutoSizeField{[](Config& c) -> auto& { return c.cache.min_free; }, 0, 1024 * tib},
         "space left alone on the cache's file system; auto: 1GiB, or 2% of it if that is less"},

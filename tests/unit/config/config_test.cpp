@@ -44,6 +44,7 @@ log_level = "debug"
 [cache]
 dir = "/a/cache"
 lock_files = true
+listable = true
 min_free = "1GiB"
 [hub]
 endpoint = "http://127.0.0.1:8080/prefix//"
@@ -70,7 +71,7 @@ download_rate = "5MiB"
 )");
     Config expected;
     expected.daemon = {"/a/s.sock", "/a/b", 120s, 7, 9, wharf::log::Level::debug};
-    expected.cache = {"/a/cache", true, 1U << 30};
+    expected.cache = {"/a/cache", true, true, 1U << 30};
     expected.hub = {"http://127.0.0.1:8080/prefix",
                     "/a/ca.pem",
                     "http://me:secret@proxy:3128",
@@ -252,7 +253,7 @@ TEST_CASE("which changes a running daemon cannot take over") {
     other.daemon.shutdown_grace = 1s;
     other.daemon.io_threads = running.daemon.io_threads + 1;
     other.daemon.max_clients = 1;
-    other.cache = {"/x", true, 1};
+    other.cache = {"/x", true, true, 1};
     other.hub.endpoint = "https://other";
     other.hub.ca_file = "/x";
     other.hub.proxy = "http://h:1";
@@ -266,8 +267,8 @@ TEST_CASE("which changes a running daemon cannot take over") {
     CHECK(wharf::changes_needing_restart(running, other) ==
           std::vector<std::string>{
               "daemon.socket", "daemon.state_dir", "daemon.shutdown_grace", "daemon.io_threads",
-              "daemon.max_clients", "cache.dir", "cache.lock_files", "cache.min_free",
-              "hub.endpoint", "hub.ca_file", "hub.proxy", "hub.no_proxy", "hub.connect_timeout",
-              "hub.first_byte_timeout", "transfer.stall_timeout", "transfer.min_speed",
-              "transfer.buffer_budget"});
+              "daemon.max_clients", "cache.dir", "cache.lock_files", "cache.listable",
+              "cache.min_free", "hub.endpoint", "hub.ca_file", "hub.proxy", "hub.no_proxy",
+              "hub.connect_timeout", "hub.first_byte_timeout", "transfer.stall_timeout",
+              "transfer.min_speed", "transfer.buffer_budget"});
 }
