@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/access/audit.hpp"
+#include "daemon/access/gate.hpp"
 #include "daemon/access/gatekeeper_options.hpp"
 #include "daemon/access/inquiry.hpp"
 #include "daemon/access/moment.hpp"
@@ -35,32 +36,25 @@ struct GatekeeperContext {
 /// Decides who may read which repo, and has the kernel enforce it: the folder of a public repo is
 /// open to all, that of any other to the accounts with a live grant. docs/security.md has the
 /// table of what happens when. Control thread.
-class Gatekeeper {
+class Gatekeeper final : public Gate {
   public:
     /// Opens the database, and blocks meanwhile. Throws storage Errors.
     Gatekeeper(GatekeeperContext context, GatekeeperOptions options);
     Gatekeeper(const Gatekeeper&) = delete;
     Gatekeeper& operator=(const Gatekeeper&) = delete;
     /// Requires: nothing was started, or stop() has returned.
-    ~Gatekeeper();
+    ~Gatekeeper() override;
 
     /// Takes up what an earlier run knew and begins to renew and to expire. Blocks for a moment.
     void start();
 
-    /// Returns when the account may read the repo's files. Throws why it may not: the Hub's
-    /// refusal, or a network Error when the Hub cannot be asked and what is known does not suffice.
-    /// What somebody without a grant is told, and how long that takes, does not depend on what is
-    /// cached or on what others were granted.
-    ///
-    /// The daemon's own account is let in at once. Throws rate_limited when too many questions of
-    /// the account are on their way, and storage when the repo's folder cannot be opened.
-    Awaitable<> require(uid_t uid, hub::Token token, hub::RepoId repo);
+    /// See Gate. The daemon's own account is let in at once. Throws rate_limited when too many
+    /// questions of the account are on their way, and storage when the repo's folder cannot be
+    /// opened.
+    Awaitable<> require(uid_t uid, hub::Token token, hub::RepoId repo) override;
 
-    /// Whether require() would return at once; counts as a use.
-    bool admits(uid_t uid, const hub::RepoId& repo);
-
-    /// Whether all may read the repo, as far as is known.
-    bool is_public(const hub::RepoId& repo) const;
+    bool admits(uid_t uid, const hub::RepoId& repo) override;
+    bool is_public(const hub::RepoId& repo) const override;
 
     /// The account has no stored token any more: grants that it proved end.
     void forget_account(uid_t uid);

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <unistd.h>
 
 namespace wharf::jobs {
 
@@ -184,8 +183,7 @@ Awaitable<> Downloads::finish(DownloadRequest request, std::shared_ptr<const Pla
 }
 
 bool Downloads::by_descriptor_only(const DownloadRequest& request) const {
-    return !context_.store.has_acls() && request.uid != ::geteuid() &&
-           !context_.gate.is_public(request.repo);
+    return !context_.store.path_is_open_to(request.repo, request.uid);
 }
 
 Awaitable<UniqueFd> Downloads::open(DownloadRequest request, std::string commit, std::string path) {

@@ -76,7 +76,7 @@ class Downloads {
     Awaitable<UniqueFd> open(DownloadRequest request, std::string commit, std::string path);
 
     /// Whether the asker cannot open the paths of a plan and needs descriptors: the repo is not
-    /// public, and the cache's file system has no ACLs to let him in.
+    /// public, and the cache's file system cannot let single accounts in.
     bool by_descriptor_only(const DownloadRequest& request) const;
 
     /// Which of the plan's files are in the cache.
