@@ -57,6 +57,23 @@ class Token {
     std::shared_ptr<const Secret> secret_;
 };
 
+/// What a repo is to somebody who shows no token.
+struct RepoAccess {
+    bool is_private = true;
+    bool gated = true;     ///< its page is there for all, its files are not
+    bool disabled = false; ///< the Hub gives it to nobody
+};
+
+/// Whose a token is, by the Hub's word. All texts are fit to be shown: printable, short, one line.
+struct TokenOwner {
+    std::string name;
+    std::string fullname;          ///< may be empty
+    std::string type;              ///< "user" or "org"
+    std::vector<std::string> orgs; ///< names
+    std::string token_name;        ///< what its owner called the token; may be empty
+    std::string token_role;        ///< "read", "write", "fineGrained"; may be empty
+};
+
 /// One file of a commit.
 struct TreeEntry {
     std::string path;       ///< checked: relative, stays inside, valid UTF-8
