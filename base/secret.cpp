@@ -2,9 +2,8 @@
 
 #include "base/log.hpp"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
@@ -88,7 +87,7 @@ Region& region() {
 } // namespace
 
 void wipe(void* memory, std::size_t size) noexcept {
-    ::OPENSSL_cleanse(memory, size);
+    ::explicit_bzero(memory, size);
 }
 
 void wipe(std::string& text) noexcept {
@@ -122,7 +121,11 @@ Secret::~Secret() {
 }
 
 bool Secret::operator==(const Secret& other) const noexcept {
-    return size_ == other.size_ && (size_ == 0 || ::CRYPTO_memcmp(data_, other.data_, size_) == 0);
+    unsigned difference = size_ == other.size_ ? 0 : 1;
+    for (std::size_t i = 0; i < std::min(size_, other.size_); ++i) {
+        difference |= static_cast<unsigned char>(data_[i] ^ other.data_[i]);
+    }
+    return difference == 0;
 }
 
 SecretMemory secret_memory() {
