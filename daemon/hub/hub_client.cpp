@@ -40,7 +40,7 @@ constexpr std::size_t most_files = 2'000'000;
 constexpr std::size_t longest_token = 8 << 10;
 
 /// A token goes into a header line: nothing that could end it or begin another may be in it.
-bool is_sendable(const std::string& secret) noexcept {
+bool is_sendable(std::string_view secret) noexcept {
     return secret.size() <= longest_token &&
            std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -53,12 +53,12 @@ net::HttpRequest request_for(const net::Url& url, const net::Url& endpoint, cons
     // Sizes and offsets must be those of the content; the Hub compresses when it may.
     request.headers.add("Accept-Encoding", "identity");
     if (!token.empty() && url.same_origin(endpoint)) {
-        const std::string& secret = token.reveal();
+        const std::string_view secret = token.reveal();
         if (!is_sendable(secret)) {
             throw Error{ErrorKind::unauthorized, "the token holds characters that no token has",
                         "check where the token comes from"};
         }
-        request.headers.add("Authorization", "Bearer " + secret);
+        request.headers.add("Authorization", std::string{"Bearer "}.append(secret));
     }
     return request;
 }

@@ -19,6 +19,18 @@ Call::Call(Caller caller, MessageStream& stream, const protocol::Interface& inte
     : caller_{caller}, stream_{stream}, interface_{interface}, definition_{method},
       message_{std::move(message)}, descriptors_{std::move(descriptors)} {}
 
+std::optional<Secret> Call::take_secret(std::string_view parameter) {
+    auto* value = message_.parameters.if_contains(parameter);
+    if (value == nullptr || value->is_null()) {
+        return std::nullopt;
+    }
+    auto& text = value->as_string();
+    std::optional<Secret> secret{std::in_place, std::string_view{text}};
+    wipe(text.data(), text.size());
+    message_.parameters.erase(parameter);
+    return secret;
+}
+
 Awaitable<> Call::reply(boost::json::object parameters, std::vector<UniqueFd> descriptors) {
     protocol::Reply reply{std::move(parameters), false, {}};
     co_await send(std::move(reply), std::move(descriptors));

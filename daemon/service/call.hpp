@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/secret.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/access/peer.hpp"
 #include "daemon/access/policy.hpp"
@@ -10,6 +11,7 @@
 #include <boost/json/object.hpp>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +61,9 @@ class Call {
     access::Rights rights() const noexcept { return caller_.rights; }
     const std::string& method() const noexcept { return message_.method; }
     const boost::json::object& parameters() const noexcept { return message_.parameters; }
+    /// Takes a text out of the parameters, so that it is not kept for as long as the call lasts;
+    /// none when it is absent or null.
+    std::optional<Secret> take_secret(std::string_view parameter);
     bool wants_more() const noexcept { return message_.more && !message_.oneway; }
     /// What came with the call; indexes in parameters refer to this list. Kept until the call ends,
     /// or taken by the handler. Empty for methods that are not registered to take any.

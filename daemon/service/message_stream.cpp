@@ -1,6 +1,7 @@
 #include "daemon/service/message_stream.hpp"
 
 #include "base/error.hpp"
+#include "base/secret.hpp"
 #include "protocol/fd_passing.hpp"
 
 #include <boost/asio/deferred.hpp>
@@ -98,6 +99,7 @@ void MessageStream::read_some() {
     }
     ended_ = result.bytes == 0;
     reader_.append({shared_.scratch.data(), result.bytes}, std::move(descriptors));
+    wipe(shared_.scratch.data(), result.bytes); // a token may be in it
 }
 
 /// Brings our parts of the sums up to date, and ends the connection that is one too much for them.

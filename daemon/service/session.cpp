@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "base/secret.hpp"
 #include "daemon/service/dispatcher.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -36,7 +37,8 @@ Awaitable<> Session::run() {
         }
         protocol::Call call = protocol::decode_call(frame->text).value();
         std::vector<UniqueFd> descriptors = std::move(frame->descriptors);
-        frame.reset(); // its text may be long, and the call takes its time
+        wipe(frame->text); // a token may be in it
+        frame.reset();     // it may be long, and the call takes its time
         is_busy_ = true;
         co_await serve(std::move(call), std::move(descriptors));
         is_busy_ = false;
