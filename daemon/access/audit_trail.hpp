@@ -1,14 +1,17 @@
 #pragma once
 
+#include "base/error.hpp"
 #include "daemon/access/accounts.hpp"
 #include "daemon/access/audit.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 
 namespace wharf::access {
 
@@ -51,7 +54,6 @@ class AuditTrail final : public Audit {
     Awaitable<> write_batch();
     void complain(const Error& error);
 
-    Executor executor_;
     Accounts& accounts_;
     AuditScope scope_;
     std::shared_ptr<AuditSink> sink_;

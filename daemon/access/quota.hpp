@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -94,8 +95,12 @@ class Quotas {
         BlobSizes blobs;
     };
 
-    bool remember(std::size_t fingerprint);
+    bool is_recent(std::size_t fingerprint) const;
+    void remember(std::size_t fingerprint);
+    void forget_recent();
+    void enqueue(HandedOut handed_out);
     Awaitable<> write_all();
+    void complain(const Error& error);
     Awaitable<> look_daily();
     bool may_look_again(uid_t uid);
 
@@ -109,8 +114,10 @@ class Quotas {
     std::unordered_set<std::size_t> recent_;  ///< fingerprints of what was handed out
     std::unordered_set<std::size_t> earlier_; ///< the same, before recent_ was full
     std::map<uid_t, std::chrono::steady_clock::time_point> looked_; ///< for gone blobs
+    std::optional<std::chrono::steady_clock::time_point> complained_;
     async::BlockingPool disk_{1};
-    async::TaskGroup tasks_; // last: ends before what it uses
+    async::TaskGroup writer_;
+    async::TaskGroup house_; // last: ends before what it uses
 };
 
 } // namespace wharf::access
