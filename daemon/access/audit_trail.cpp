@@ -32,7 +32,7 @@ AuditRecord lost(std::size_t count) {
 
 } // namespace
 
-AuditTrail::AuditTrail(Executor executor, Accounts& accounts, AuditScope scope,
+AuditTrail::AuditTrail(Executor executor, KnownAccounts& accounts, AuditScope scope,
                        std::shared_ptr<AuditSink> sink)
     : accounts_{accounts}, scope_{scope}, sink_{std::move(sink)}, writer_{std::move(executor)} {}
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "daemon/access/accounts.hpp"
+#include "daemon/access/known_accounts.hpp"
 #include "daemon/access/audit.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/event.hpp"
@@ -34,7 +34,7 @@ enum class AuditScope { none, restricted, all };
 class AuditTrail final : public Audit {
   public:
     /// Requires: `accounts` and the executor's loop outlive this.
-    AuditTrail(Executor executor, Accounts& accounts, AuditScope scope,
+    AuditTrail(Executor executor, KnownAccounts& accounts, AuditScope scope,
                std::shared_ptr<AuditSink> sink);
     ~AuditTrail() override;
 
@@ -54,7 +54,7 @@ class AuditTrail final : public Audit {
     Awaitable<> write_batch();
     void complain(const Error& error);
 
-    Accounts& accounts_;
+    KnownAccounts& accounts_;
     AuditScope scope_;
     std::shared_ptr<AuditSink> sink_;
     std::deque<AuditRecord> waiting_;

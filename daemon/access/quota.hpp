@@ -21,7 +21,7 @@ namespace wharf::access {
 /// What the quotas need of the rest of the daemon.
 struct QuotaContext {
     Executor executor; ///< the control thread's
-    Accounts& accounts;
+    KnownAccounts& accounts;
     std::filesystem::path database; ///< "quota.db" in the state folder
     uid_t owner = 0;                ///< the account that runs the daemon
     /// Which of these blobs (by etag) the cache holds. Empty: nobody knows, all are taken for

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/access/accounts.hpp"
+#include "daemon/access/known_accounts.hpp"
 
 #include <cstdint>
 #include <map>

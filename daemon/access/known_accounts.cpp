@@ -1,4 +1,4 @@
-#include "daemon/access/accounts.hpp"
+#include "daemon/access/known_accounts.hpp"
 
 #include "base/error.hpp"
 
@@ -79,10 +79,10 @@ std::optional<uid_t> look_up_uid(const std::string& name) {
     return found ? std::optional{found->pw_uid} : std::nullopt;
 }
 
-Accounts::Accounts(Executor executor, LookUp look_up)
+KnownAccounts::KnownAccounts(Executor executor, LookUp look_up)
     : look_up_{std::move(look_up)}, threads_{std::move(executor), most_questions} {}
 
-Accounts::Entry& Accounts::entry_of(uid_t uid) {
+KnownAccounts::Entry& KnownAccounts::entry_of(uid_t uid) {
     auto& entry = entries_[uid];
     entry.account.uid = uid;
     if (!entry.asked && (!entry.answered || Clock::now() - *entry.answered > fresh_for)) {
@@ -92,14 +92,14 @@ Accounts::Entry& Accounts::entry_of(uid_t uid) {
 }
 
 /// Where all threads hang, the next look at the account tries again.
-void Accounts::ask(uid_t uid, Entry& entry) {
+void KnownAccounts::ask(uid_t uid, Entry& entry) {
     entry.asked = threads_.start([look_up = look_up_, uid, this]() -> async::LooseThreads::Outcome {
         return [this, account = look_up(uid)] { learn(account); };
     });
 }
 
 /// Who was known and is not found any more stays known: the directory may be out of order.
-void Accounts::learn(Account account) {
+void KnownAccounts::learn(Account account) {
     auto& entry = entries_[account.uid];
     entry.asked = false;
     entry.answered = Clock::now();
@@ -113,11 +113,11 @@ void Accounts::learn(Account account) {
     }
 }
 
-const Account& Accounts::known(uid_t uid) {
+const Account& KnownAccounts::known(uid_t uid) {
     return entry_of(uid).account;
 }
 
-Awaitable<Account> Accounts::find(uid_t uid) {
+Awaitable<Account> KnownAccounts::find(uid_t uid) {
     const auto until = Clock::now() + longest_wait;
     bool in_time = true;
     while (in_time && !entry_of(uid).answered) {
@@ -126,7 +126,7 @@ Awaitable<Account> Accounts::find(uid_t uid) {
     co_return entry_of(uid).account;
 }
 
-Awaitable<std::optional<uid_t>> Accounts::find_uid(std::string name) {
+Awaitable<std::optional<uid_t>> KnownAccounts::find_uid(std::string name) {
     struct Answer {
         bool came = false;
         std::optional<uid_t> uid;

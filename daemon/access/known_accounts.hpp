@@ -34,12 +34,12 @@ std::optional<uid_t> look_up_uid(const std::string& name);
 /// Names and groups of accounts, remembered for a while. Questions go to threads that nobody waits
 /// for, because a directory server may not answer for minutes; until then what is known serves.
 /// Control thread.
-class Accounts {
+class KnownAccounts {
   public:
     using LookUp = std::function<Account(uid_t)>;
 
     /// Requires: the executor's loop outlives this, and `look_up` may be called on any thread.
-    explicit Accounts(Executor executor, LookUp look_up = look_up_account);
+    explicit KnownAccounts(Executor executor, LookUp look_up = look_up_account);
 
     /// What is known; an account without name and groups as long as nothing is. Asks the machine
     /// where that is due.
