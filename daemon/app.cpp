@@ -89,7 +89,7 @@ transfer::LookupOptions lookup_options(const Config& config) {
 
 /// Only the account that runs the daemon, and root: until repos are guarded per user, whoever may
 /// connect may read everything that is cached.
-bool may_connect(const service::Peer& peer) noexcept {
+bool may_connect(const access::Peer& peer) noexcept {
     return peer.uid == ::geteuid() || peer.uid == 0;
 }
 

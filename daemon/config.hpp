@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/access/rules.hpp"
 #include "daemon/limits.hpp"
 
 #include <chrono>
@@ -34,6 +35,7 @@ struct Config {
         std::chrono::milliseconds shutdown_grace{10'000};
         unsigned io_threads = default_io_threads();
         unsigned max_clients = 4096;
+        unsigned max_clients_per_user = 0; ///< 0: a quarter of max_clients, at least 64
         log::Level log_level = log::Level::info;
         bool operator==(const Daemon&) const = default;
     };
@@ -69,12 +71,20 @@ struct Config {
         unsigned history_count = 10'000;
         bool operator==(const Jobs&) const = default;
     };
+    struct Access {
+        access::Rules rules;
+        std::chrono::milliseconds grant_ttl = std::chrono::minutes{10};
+        std::chrono::milliseconds offline_grace = std::chrono::hours{24};
+        std::chrono::milliseconds renew_for = std::chrono::hours{12};
+        bool operator==(const Access&) const = default;
+    };
 
     Daemon daemon;
     Cache cache;
     Hub hub;
     Transfer transfer;
     Jobs jobs;
+    Access access;
     Limits limits;
     bool operator==(const Config&) const = default;
 

@@ -2,7 +2,7 @@
 
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
-#include "daemon/service/peer.hpp"
+#include "daemon/access/peer.hpp"
 #include "protocol/interface.hpp"
 #include "protocol/message.hpp"
 

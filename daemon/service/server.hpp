@@ -6,7 +6,7 @@
 #include "daemon/service/listener.hpp"
 #include "daemon/service/log_limit.hpp"
 #include "daemon/service/message_stream.hpp"
-#include "daemon/service/peer.hpp"
+#include "daemon/access/peer.hpp"
 #include "daemon/service/server_options.hpp"
 
 #include <chrono>

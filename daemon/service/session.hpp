@@ -3,7 +3,7 @@
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/service/message_stream.hpp"
-#include "daemon/service/peer.hpp"
+#include "daemon/access/peer.hpp"
 #include "protocol/message.hpp"
 
 #include <vector>

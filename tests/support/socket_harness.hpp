@@ -28,7 +28,7 @@ class Harness {
   public:
     explicit Harness(
         service::ServerOptions options = {},
-        service::Server::Policy policy = [](const service::Peer&) { return true; })
+        service::Server::Policy policy = [](const access::Peer&) { return true; })
         : server{context.get_executor(), demo.dispatcher(), options, std::move(policy)} {}
     ~Harness() { run_to_end(server.drain(std::chrono::milliseconds{0})); }
     Harness(const Harness&) = delete;

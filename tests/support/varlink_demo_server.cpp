@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     wharf::service::Server server{context.get_executor(),
                                   demo.dispatcher(),
                                   {},
-                                  [](const wharf::service::Peer&) { return true; }};
+                                  [](const wharf::access::Peer&) { return true; }};
     int status = 0;
     boost::asio::co_spawn(context, serve(server, argv[1]), [&](const std::exception_ptr& failure) {
         if (failure) {

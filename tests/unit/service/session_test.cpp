@@ -256,10 +256,10 @@ TEST_CASE("the kernel says who calls") {
 }
 
 TEST_CASE("who may not connect is told so, once") {
-    std::vector<wharf::service::Peer> asked;
+    std::vector<wharf::access::Peer> asked;
     wharf::service::ServerOptions options;
     options.message_timeout = std::chrono::milliseconds{30};
-    Harness harness{options, [&](const wharf::service::Peer& peer) {
+    Harness harness{options, [&](const wharf::access::Peer& peer) {
                         asked.push_back(peer);
                         return false;
                     }};
