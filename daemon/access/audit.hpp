@@ -31,6 +31,9 @@ struct AuditEvent {
 
 std::string_view name(AuditEvent::Action action) noexcept;
 
+/// Which events are taken down.
+enum class AuditScope { restricted, all, none };
+
 /// Takes events down. Never throws and never waits: the caller is the control thread.
 class Audit {
   public:

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.hpp"
-#include "daemon/access/known_accounts.hpp"
 #include "daemon/access/audit.hpp"
+#include "daemon/access/known_accounts.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
@@ -23,9 +23,6 @@ class AuditSink {
     /// Throws Error when the record could not be written; it will be handed in again.
     virtual void write(const AuditRecord& record) = 0;
 };
-
-/// Which events are taken down.
-enum class AuditScope { none, restricted, all };
 
 /// Takes events down behind the control thread's back: completes them with the account's name and
 /// writes them on a thread of its own, in their order. What cannot be written is tried again; when

@@ -1,12 +1,12 @@
 #include "daemon/access/known_accounts.hpp"
 
 #include "base/error.hpp"
+#include "daemon/access/accounts.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <grp.h>
 #include <memory>
 #include <pwd.h>
@@ -29,12 +29,12 @@ Record* look_up(Record& record, std::vector<char>& buffer, Call call) {
     return found;
 }
 
-std::string group_name(gid_t gid) {
+std::optional<std::string> group_name(gid_t gid) {
     group record{};
     std::vector<char> buffer;
     const auto* found =
         look_up(record, buffer, [gid](auto... rest) { return ::getgrgid_r(gid, rest...); });
-    return found ? std::string{found->gr_name} : std::to_string(gid);
+    return found ? std::optional<std::string>{found->gr_name} : std::nullopt;
 }
 
 std::vector<gid_t> groups_of(const passwd& user) {
@@ -59,24 +59,13 @@ Account look_up_account(uid_t uid) {
     if (found != nullptr) {
         account.name = found->pw_name;
         for (const gid_t gid : groups_of(*found)) {
-            account.groups.push_back(group_name(gid));
+            account.groups.push_back(std::to_string(gid));
+            if (auto name = group_name(gid)) {
+                account.groups.push_back(*std::move(name));
+            }
         }
     }
     return account;
-}
-
-std::optional<uid_t> look_up_uid(const std::string& name) {
-    uid_t number = 0;
-    const auto* end = name.data() + name.size();
-    if (const auto parsed = std::from_chars(name.data(), end, number);
-        parsed.ec == std::errc{} && parsed.ptr == end) {
-        return number;
-    }
-    passwd record{};
-    std::vector<char> buffer;
-    const auto* found = look_up(
-        record, buffer, [&name](auto... rest) { return ::getpwnam_r(name.c_str(), rest...); });
-    return found ? std::optional{found->pw_uid} : std::nullopt;
 }
 
 KnownAccounts::KnownAccounts(Executor executor, LookUp look_up)
@@ -128,26 +117,25 @@ Awaitable<Account> KnownAccounts::find(uid_t uid) {
 
 Awaitable<std::optional<uid_t>> KnownAccounts::find_uid(std::string name) {
     struct Answer {
-        bool came = false;
-        std::optional<uid_t> uid;
+        std::optional<Result<std::optional<uid_t>>> uid;
     };
     const auto answer = std::make_shared<Answer>();
     const auto until = Clock::now() + longest_wait;
     bool in_time = threads_.start([this, answer, name]() -> async::LooseThreads::Outcome {
-        return [this, answer, uid = look_up_uid(name)] {
-            *answer = {.came = true, .uid = uid};
+        return [this, answer, uid = find_user(name)] {
+            answer->uid = uid;
             answered_.notify_all();
         };
     });
-    while (in_time && !answer->came) {
+    while (in_time && !answer->uid) {
         in_time = co_await answered_.wait_for(until - Clock::now());
     }
-    if (!answer->came) {
+    if (!answer->uid) {
         throw Error{ErrorKind::unavailable,
                     fmt::format("this machine does not say now who {} is", name),
                     "its directory of accounts may be out of order; use the account's number"};
     }
-    co_return answer->uid;
+    co_return answer->uid->value();
 }
 
 } // namespace wharf::access

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/access/account.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/loose_threads.hpp"
 
@@ -13,23 +14,6 @@
 #include <vector>
 
 namespace wharf::access {
-
-/// An account as the machine knows it.
-struct Account {
-    uid_t uid = 0;
-    std::string name; ///< empty: the machine knows none of that number
-    /// All it is a member of, by name (by number where there is no name), the primary one too.
-    std::vector<std::string> groups;
-
-    bool operator==(const Account&) const = default;
-};
-
-/// Asks the machine, which may ask its directory server: blocks, maybe for long.
-Account look_up_account(uid_t uid);
-
-/// The number of the account of that name, or that number itself when it is written in digits; none
-/// if there is none. Blocks as look_up_account().
-std::optional<uid_t> look_up_uid(const std::string& name);
 
 /// Names and groups of accounts, remembered for a while. Questions go to threads that nobody waits
 /// for, because a directory server may not answer for minutes; until then what is known serves.
@@ -48,7 +32,7 @@ class KnownAccounts {
     /// The same, but waits for the machine's first answer, at most longest_wait.
     Awaitable<Account> find(uid_t uid);
 
-    /// See look_up_uid(). Throws unavailable when the machine does not answer in time.
+    /// As access::find_user(), but waits for at most longest_wait. Throws unavailable.
     Awaitable<std::optional<uid_t>> find_uid(std::string name);
 
     /// Told when the machine said something new about an account.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/access/known_accounts.hpp"
 #include "daemon/access/ledger.hpp"
 #include "daemon/access/quota_limits.hpp"
 #include "daemon/async/blocking_pool.hpp"

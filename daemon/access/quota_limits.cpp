@@ -1,7 +1,5 @@
 #include "daemon/access/quota_limits.hpp"
 
-#include <algorithm>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -10,41 +8,17 @@ namespace wharf::access {
 namespace {
 
 using Entry = QuotaRules::Entry;
+using Entries = std::vector<const Entry*>;
 
-const Entry* entry_for(const std::map<std::string, Entry>& entries, const std::string& name) {
-    const auto found = entries.find(name);
-    return found == entries.end() ? nullptr : &found->second;
-}
-
-/// The entries that may decide about an account, in the order in which they do.
-struct Entries {
-    std::vector<const Entry*> own;
-    std::vector<const Entry*> groups;
-    const Entry* everybody = nullptr;
-};
-
-Entries entries_for(const QuotaRules& rules, const Account& account, uid_t owner) {
-    Entries entries;
-    for (const auto& name : {account.name, std::to_string(account.uid)}) {
-        if (const auto* entry = entry_for(rules.users, name)) {
-            entries.own.push_back(entry);
-        }
+void add(Entries& entries, const std::map<std::string, Entry>& from, const std::string& name) {
+    if (const auto found = from.find(name); found != from.end()) {
+        entries.push_back(&found->second);
     }
-    if (account.uid != 0 && account.uid != owner) {
-        for (const auto& group : account.groups) {
-            if (const auto* entry = entry_for(rules.groups, group)) {
-                entries.groups.push_back(entry);
-            }
-        }
-        entries.everybody = &rules.everybody;
-    }
-    return entries;
 }
 
 /// Of what these entries say, the most generous; 0 is more than any number.
 template <typename T>
-std::optional<T> most_generous(const std::vector<const Entry*>& entries,
-                               std::optional<T> Entry::* member) {
+std::optional<T> most_generous(const Entries& entries, std::optional<T> Entry::* member) {
     std::optional<T> most;
     for (const auto* entry : entries) {
         const auto& value = entry->*member;
@@ -55,25 +29,38 @@ std::optional<T> most_generous(const std::vector<const Entry*>& entries,
     return most;
 }
 
-template <typename T>
-std::optional<T> limit_for(const Entries& entries, std::optional<T> Entry::* member) {
-    auto limit = most_generous(entries.own, member);
-    if (!limit) {
-        limit = most_generous(entries.groups, member);
+/// What applies to one account.
+struct Applying {
+    Entries own;
+    Entries groups;
+    Entry everybody;
+
+    template <typename T>
+    std::optional<T> limit(std::optional<T> Entry::* member) const {
+        auto limit = most_generous(own, member);
+        limit = limit ? limit : most_generous(groups, member);
+        limit = limit ? limit : everybody.*member;
+        return limit == T{0} ? std::nullopt : limit;
     }
-    if (!limit && entries.everybody != nullptr) {
-        limit = entries.everybody->*member;
-    }
-    return limit && *limit != 0 ? limit : std::nullopt;
-}
+};
 
 } // namespace
 
 QuotaLimits limits_for(const QuotaRules& rules, const Account& account, uid_t owner) {
-    const Entries entries = entries_for(rules, account, owner);
-    return {.bytes = limit_for(entries, &Entry::bytes),
-            .running_jobs = limit_for(entries, &Entry::running_jobs),
-            .queued_jobs = limit_for(entries, &Entry::queued_jobs)};
+    Applying applying;
+    add(applying.own, rules.users, account.name);
+    add(applying.own, rules.users, std::to_string(account.uid));
+    if (account.uid != 0 && account.uid != owner) {
+        for (const auto& group : account.groups) {
+            add(applying.groups, rules.groups, group);
+        }
+        applying.everybody = {.bytes = rules.bytes,
+                              .running_jobs = rules.running_jobs,
+                              .queued_jobs = rules.queued_jobs};
+    }
+    return {.bytes = applying.limit(&Entry::bytes),
+            .running_jobs = applying.limit(&Entry::running_jobs),
+            .queued_jobs = applying.limit(&Entry::queued_jobs)};
 }
 
 } // namespace wharf::access

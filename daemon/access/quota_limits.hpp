@@ -1,7 +1,8 @@
 #pragma once
 
-#include "daemon/access/known_accounts.hpp"
+#include "daemon/access/account.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -18,15 +19,18 @@ struct QuotaLimits {
     bool operator==(const QuotaLimits&) const = default;
 };
 
-/// What [quota] says. In entries, 0 is "as much as it likes", and none says nothing.
+/// What [quota] says. 0 is "as much as it likes" everywhere.
 struct QuotaRules {
+    /// Of a user or a group; none says nothing, so that what holds otherwise stays.
     struct Entry {
         std::optional<std::uint64_t> bytes;
         std::optional<unsigned> running_jobs;
         std::optional<unsigned> queued_jobs;
         bool operator==(const Entry&) const = default;
     };
-    Entry everybody{.bytes = 0, .running_jobs = 0, .queued_jobs = 0};
+    std::uint64_t bytes = 0;
+    unsigned running_jobs = 0;
+    unsigned queued_jobs = 0;
     std::map<std::string, Entry> users;  ///< by name or number
     std::map<std::string, Entry> groups; ///< by name or number
     bool operator==(const QuotaRules&) const = default;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/access/quota_limits.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/jobs/job.hpp"
 #include "daemon/jobs/job_store.hpp"
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +30,14 @@ struct TableContext {
     const access::Sealer& sealer; ///< for the tokens of jobs that go on after a restart
     MakeWork make_work;
     JobOptions options;
+    /// How many jobs an account may have. Empty: nobody is limited.
+    std::function<access::QuotaLimits(uid_t)> limits_of = {};
+};
+
+/// How many unfinished jobs an account has; not those that are paused.
+struct JobCounts {
+    std::size_t running = 0;
+    std::size_t queued = 0; ///< or waiting for better times
 };
 
 /// Somebody's interest in a job. Giving it up (destroying it) leaves the job to others who wait for
@@ -58,7 +68,7 @@ class JobTable {
 
     /// Joins the job that does the same work already, wakes a paused one, or starts a new one. The
     /// more urgent priority counts. A job that somebody paused stays so. Throws invalid_request
-    /// when the account has too many jobs.
+    /// when the account has too many jobs, quota when it may not have more than it has.
     std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
 
     /// The same for somebody who does not wait: returns when the job survives a power failure, and
@@ -93,7 +103,12 @@ class JobTable {
     /// Of the jobs in memory.
     std::size_t count(JobState state) const;
 
+    JobCounts counts_of(uid_t uid) const;
+
     void set_options(JobOptions options);
+
+    /// What accounts may have has changed.
+    void limits_changed() { turns_.reconsider(); }
 
     /// Stops all work, so that it goes on after a restart, and writes down what is left to write.
     Awaitable<> stop();
@@ -106,6 +121,8 @@ class JobTable {
     Result<hub::Token> token_of(const JobRecord& record) const;
     void sweep();
     void require_few_jobs(uid_t uid) const;
+    access::QuotaLimits limits_of(uid_t uid) const;
+    void require_place_in_queue(uid_t uid) const;
     Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, uid_t uid);
     Awaitable<> make_durable(std::shared_ptr<Job> job);
     Awaitable<> keep_history_short();
