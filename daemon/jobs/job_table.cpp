@@ -242,6 +242,16 @@ JobCounts JobTable::counts_of(uid_t uid) const {
     return counts;
 }
 
+std::set<uid_t> JobTable::accounts() const {
+    std::set<uid_t> accounts;
+    for (const auto& [id, job] : jobs_) {
+        if (!is_over(job->record().state)) {
+            accounts.insert(job->record().order.uid);
+        }
+    }
+    return accounts;
+}
+
 /// Those that are over, whoever still waits for their end: he keeps his own.
 void JobTable::sweep() {
     std::erase_if(jobs_, [](const auto& entry) {

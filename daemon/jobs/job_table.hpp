@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace wharf::jobs {
@@ -104,6 +105,9 @@ class JobTable {
     std::size_t count(JobState state) const;
 
     JobCounts counts_of(uid_t uid) const;
+
+    /// Who has jobs that are not over.
+    std::set<uid_t> accounts() const;
 
     void set_options(JobOptions options);
 
