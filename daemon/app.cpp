@@ -4,6 +4,7 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
+#include "daemon/access/policy.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
@@ -87,12 +88,6 @@ transfer::LookupOptions lookup_options(const Config& config) {
     return options;
 }
 
-/// Only the account that runs the daemon, and root: until repos are guarded per user, whoever may
-/// connect may read everything that is cached.
-bool may_connect(const access::Peer& peer) noexcept {
-    return peer.uid == ::geteuid() || peer.uid == 0;
-}
-
 /// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
 /// a name in the system's resolver, a disk. What is in the air is resumable and what is published
 /// is durable, so nothing is lost.
@@ -138,6 +133,7 @@ struct App::Impl {
     transfer::Flights flights;
     transfer::Lookups lookups;
     jobs::DiskRoom room{store, flights};
+    access::Policy policy;
     access::Sealer sealer;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
@@ -183,6 +179,7 @@ App::Impl::Impl(Config c, Reload r)
                .store = store,
                .gate = gate},
               lookup_options(config)},
+      policy{config.access.rules, ::geteuid()},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
       job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
@@ -212,7 +209,9 @@ App::Impl::Impl(Config c, Reload r)
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
-    server.emplace(context.get_executor(), dispatcher, options, may_connect);
+    options.max_connections_per_user = config.daemon.max_clients_per_user;
+    server.emplace(context.get_executor(), dispatcher, options,
+                   [this](const access::Peer& peer) { return policy.admit(peer); });
 }
 
 /// On the sockets that systemd opened for us, else on one of our own.
@@ -301,6 +300,8 @@ void App::Impl::reload() {
         lookups.set_options(lookup_options(config));
         config.jobs = wanted.jobs;
         downloads.table().set_options(job_options(config));
+        config.access = wanted.access;
+        policy.set(config.access.rules);
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
         log::error("app", "the configuration stays as it was: {}", error.message());
@@ -328,6 +329,7 @@ int App::run() {
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
     impl.tasks.spawn("steering", impl.steer());
+    impl.tasks.spawn("names in [access]", impl.policy.keep_names(impl.pool));
     impl.tasks.spawn("limits", impl.limits.keep_time());
     impl.tasks.spawn("limited users", impl.limits.keep_users());
     if (const auto period = systemd::watchdog_period()) {

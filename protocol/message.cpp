@@ -16,7 +16,8 @@ namespace wharf::protocol {
 
 namespace {
 
-std::size_t count_written_members(std::string_view text) noexcept {
+/// How often a character that is none in strings comes outside of them.
+std::size_t count_outside_strings(std::string_view text, char wanted) noexcept {
     std::size_t count = 0;
     bool in_string = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -24,7 +25,7 @@ std::size_t count_written_members(std::string_view text) noexcept {
             ++i;
         } else if (text[i] == '"') {
             in_string = !in_string;
-        } else if (!in_string && text[i] == ':') {
+        } else if (!in_string && text[i] == wanted) {
             ++count;
         }
     }
@@ -50,10 +51,10 @@ Error malformed(std::string_view why) {
     return Error{ErrorKind::protocol, fmt::format("a message is malformed: {}", why)};
 }
 
-Result<json::object> parse_object(std::string_view text, std::size_t member_limit) {
-    const std::size_t written = count_written_members(text);
-    if (written > member_limit) {
-        return malformed("too many members");
+Result<json::object> parse_object(std::string_view text, std::size_t limit) {
+    const std::size_t written = count_outside_strings(text, ':');
+    if (written > limit || count_outside_strings(text, ',') > limit) {
+        return malformed("too many members or elements");
     }
     boost::system::error_code ec;
     json::value value = json::parse(text, ec);
@@ -157,7 +158,7 @@ std::string encode(const Reply& reply) {
 }
 
 Result<Call> decode_call(std::string_view text) {
-    Result<json::object> message = parse_object(text, call_member_limit);
+    Result<json::object> message = parse_object(text, call_value_limit);
     if (!message) {
         return message.error();
     }

@@ -81,12 +81,17 @@ Rights Policy::rights(const Peer& peer) const {
     return {.connect = connect, .download = connect && download_.holds(peer), .administer = false};
 }
 
-std::string Policy::hint() const {
+Rights Policy::admit(const Peer& peer) const {
+    const Rights rights = this->rights(peer);
+    if (rights.connect) {
+        return rights;
+    }
     const auto& groups = rules_.allow.groups;
-    return groups.empty() ? "ask the administrator of this machine for access"
-                          : fmt::format("ask the administrator of this machine to add you to the "
-                                        "group {}, and log in again",
-                                        groups.front());
+    throw Error{ErrorKind::forbidden, "this account may not use the daemon",
+                groups.empty() ? "ask the administrator of this machine for access"
+                               : fmt::format("ask the administrator of this machine to add you to "
+                                             "the group {}, and log in again",
+                                             groups.front())};
 }
 
 void Policy::set(Rules rules) {

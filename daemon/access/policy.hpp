@@ -45,11 +45,11 @@ class Policy {
     Policy(const Policy&) = delete;
     Policy& operator=(const Policy&) = delete;
 
-    /// To be asked for every call, so that a right that is taken away is gone at once.
     Rights rights(const Peer& peer) const;
 
-    /// What to tell somebody who may not connect: one sentence, the group to join in it if any.
-    std::string hint() const;
+    /// The same for somebody who wants something now: throws a forbidden Error, which says whom to
+    /// ask for what, when he may not even connect.
+    Rights admit(const Peer& peer) const;
 
     /// Takes over new rules. They hold at once for the names that are known; others are looked up
     /// by keep_names().

@@ -13,10 +13,10 @@ TypedError invalid_parameter(std::string_view parameter) {
     return TypedError{std::string{protocol::invalid_parameter}, {{"parameter", parameter}}};
 }
 
-Call::Call(const Peer& peer, MessageStream& stream, const protocol::Interface& interface,
+Call::Call(Caller caller, MessageStream& stream, const protocol::Interface& interface,
            const protocol::Method& method, protocol::Call message,
            std::vector<UniqueFd> descriptors)
-    : peer_{peer}, stream_{stream}, interface_{interface}, definition_{method},
+    : caller_{caller}, stream_{stream}, interface_{interface}, definition_{method},
       message_{std::move(message)}, descriptors_{std::move(descriptors)} {}
 
 Awaitable<> Call::reply(boost::json::object parameters, std::vector<UniqueFd> descriptors) {
@@ -29,6 +29,10 @@ Awaitable<> Call::reply_more(boost::json::object parameters, std::vector<UniqueF
         protocol::Reply reply{std::move(parameters), true, {}};
         co_await send(std::move(reply), std::move(descriptors));
     }
+}
+
+Awaitable<> Call::turn() {
+    co_await stream_.turn();
 }
 
 Awaitable<> Call::send(protocol::Reply reply, std::vector<UniqueFd> descriptors) {
