@@ -84,6 +84,8 @@ class Reader {
             const auto* table = node.as_table();
             if (table && name.str() == "limits") {
                 read_limits(table_of(*table), config_.limits, faults_);
+            } else if (table && name.str() == "quota") {
+                read_quota(table_of(*table), config_, faults_);
             } else if (table && is_table(name.str())) {
                 read_table(name.str(), *table);
             } else {

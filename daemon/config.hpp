@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/access/audit.hpp"
+#include "daemon/access/quota_limits.hpp"
 #include "daemon/access/rules.hpp"
 #include "daemon/limits.hpp"
 
@@ -79,6 +81,11 @@ struct Config {
         std::chrono::milliseconds renew_for = std::chrono::hours{12};
         bool operator==(const Access&) const = default;
     };
+    struct Audit {
+        access::AuditScope log = access::AuditScope::restricted;
+        std::filesystem::path file; ///< empty: the journal, or the log where there is none
+        bool operator==(const Audit&) const = default;
+    };
 
     Daemon daemon;
     Cache cache;
@@ -87,6 +94,8 @@ struct Config {
     Jobs jobs;
     Access access;
     Limits limits;
+    access::QuotaRules quota;
+    Audit audit;
     bool operator==(const Config&) const = default;
 
     /// The system service's configuration: defaults changed by `file`. Throws an invalid_request

@@ -180,6 +180,20 @@ constexpr std::array all_keys{
     Key{"limits", "download_rate", true,
         RateField{[](Config& c) -> auto& { return c.limits.always.all; }},
         "how fast all downloads together may be, per second; 0: no limit"},
+    Key{"quota", "bytes", true,
+        SizeField{[](Config& c) -> auto& { return c.quota.bytes; }, 0, 1ULL << 60},
+        "how much of the cache one account may carry; 0: no limit"},
+    Key{"quota", "running_jobs", true,
+        CountField{[](Config& c) -> auto& { return c.quota.running_jobs; }, 0, 10'000},
+        "jobs of one account that run at one time; 0: no limit"},
+    Key{"quota", "queued_jobs", true,
+        CountField{[](Config& c) -> auto& { return c.quota.queued_jobs; }, 0, 10'000},
+        "jobs of one account that may wait beside them; 0: no limit"},
+    Key{"audit", "log", true, ScopeField{[](Config& c) -> auto& { return c.audit.log; }},
+        "which events are taken down: restricted (what is not public), all or none"},
+    Key{"audit", "file", true,
+        PathField{.member = [](Config& c) -> auto& { return c.audit.file; }, .may_be_empty = true},
+        "file they are written to, as lines of JSON; empty: the journal"},
 };
 
 /// Case and the kind of dash do not count when names are compared for a suggestion.

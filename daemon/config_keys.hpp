@@ -61,6 +61,9 @@ struct FlagField {
 struct LevelField {
     Member<log::Level> member;
 };
+struct ScopeField {
+    Member<access::AuditScope> member;
+};
 /// A text that `check` turns into the form to be kept.
 struct TextField {
     Member<std::string> member;
@@ -77,7 +80,7 @@ struct Key {
     std::string_view name;
     bool live; ///< a running daemon takes a new value over when told to reload
     std::variant<PathField, DurationField, SizeField, AutoSizeField, RateField, CountField,
-                 FlagField, LevelField, TextField, NamesField>
+                 FlagField, LevelField, ScopeField, TextField, NamesField>
         field;
     std::string_view help; ///< one line
 };

@@ -21,6 +21,7 @@ Error invalid(std::string message) {
 }
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 3> scopes{"restricted", "all", "none"};
 
 /// "10s" rather than "10000ms": the largest unit that divides it.
 std::string duration_text(milliseconds value) {
@@ -160,6 +161,16 @@ struct Assign {
         return {};
     }
 
+    Result<void> operator()(const ScopeField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        const auto* found = text ? std::ranges::find(scopes, *text) : scopes.end();
+        if (found == scopes.end()) {
+            return invalid("must be \"restricted\", \"all\" or \"none\"");
+        }
+        field.member(config) = static_cast<access::AuditScope>(found - scopes.begin());
+        return {};
+    }
+
     Result<void> operator()(const TextField& field) const {
         const auto* text = std::get_if<std::string>(&value);
         if (text == nullptr) {
@@ -225,6 +236,9 @@ struct Literal {
     std::string operator()(const FlagField& f) const { return f.member(config) ? "true" : "false"; }
     std::string operator()(const LevelField& f) const {
         return in_quotes(levels[static_cast<std::size_t>(f.member(config))]);
+    }
+    std::string operator()(const ScopeField& f) const {
+        return in_quotes(scopes[static_cast<std::size_t>(f.member(config))]);
     }
     std::string operator()(const TextField& f) const { return in_quotes(f.member(config)); }
     std::string operator()(const NamesField& f) const {

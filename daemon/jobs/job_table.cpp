@@ -35,7 +35,8 @@ Error wrong_state(const JobRecord& record) {
 bool is_refusal(ErrorKind kind) noexcept {
     return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
            kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
+           kind == ErrorKind::quota;
 }
 
 /// The same job, as if it had just been asked for by somebody who does not wait.
@@ -69,7 +70,9 @@ Watch::~Watch() {
 }
 
 JobTable::JobTable(TableContext context)
-    : context_{std::move(context)}, turns_{context_.options.max_running},
+    : context_{std::move(context)},
+      turns_{context_.options.max_running,
+             [this](uid_t uid) { return limits_of(uid).running_jobs; }},
       job_context_{.executor = context_.executor,
                    .turns = turns_,
                    .make_work = context_.make_work,
@@ -163,6 +166,9 @@ std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priorit
         if (record.order.token != order.token && !job->is_idle()) {
             continue;
         }
+        if (record.state == JobState::paused && !record.held) {
+            require_place_in_queue(order.uid);
+        }
         take_token(*job, std::move(order.token));
         if (priority < record.priority) {
             job->set_priority(priority);
@@ -170,6 +176,7 @@ std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priorit
         return job;
     }
     require_few_jobs(order.uid);
+    require_place_in_queue(order.uid);
     JobRecord record;
     record.id = context_.store.next_id();
     record.order = std::move(order);
@@ -193,6 +200,46 @@ void JobTable::require_few_jobs(uid_t uid) const {
                     fmt::format("this account has {} jobs that are not over", count),
                     "wait until some are done, or cancel some"};
     }
+}
+
+access::QuotaLimits JobTable::limits_of(uid_t uid) const {
+    return context_.limits_of ? context_.limits_of(uid) : access::QuotaLimits{};
+}
+
+/// Jobs that may run but have not begun yet take no place in the queue.
+void JobTable::require_place_in_queue(uid_t uid) const {
+    const auto limits = limits_of(uid);
+    const auto counts = counts_of(uid);
+    const auto may_run = limits.running_jobs.value_or(counts.running);
+    if (limits.queued_jobs && counts.running + counts.queued >= may_run + *limits.queued_jobs) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("{} jobs of this account run and {} wait; it may have {} waiting",
+                                counts.running, counts.queued, *limits.queued_jobs),
+                    "wait until some are done, or pause or cancel some: 'wharf jobs ls'"};
+    }
+}
+
+JobCounts JobTable::counts_of(uid_t uid) const {
+    JobCounts counts;
+    for (const auto& [id, job] : jobs_) {
+        const auto& record = job->record();
+        if (record.order.uid == uid) {
+            counts.running += record.state == JobState::running ? 1 : 0;
+            counts.queued +=
+                record.state == JobState::queued || record.state == JobState::waiting ? 1 : 0;
+        }
+    }
+    return counts;
+}
+
+std::set<uid_t> JobTable::accounts() const {
+    std::set<uid_t> accounts;
+    for (const auto& [id, job] : jobs_) {
+        if (!is_over(job->record().state)) {
+            accounts.insert(job->record().order.uid);
+        }
+    }
+    return accounts;
 }
 
 /// Those that are over, whoever still waits for their end: he keeps his own.
@@ -280,6 +327,9 @@ Awaitable<JobInfo> JobTable::pause(std::uint64_t id, Viewer viewer) {
 
 Awaitable<JobInfo> JobTable::resume(std::uint64_t id, Viewer viewer, hub::Token token) {
     const auto job = co_await find_unfinished(id, viewer);
+    if (job->record().state == JobState::paused) {
+        require_place_in_queue(job->record().order.uid);
+    }
     if (!token.empty() && viewer.uid == job->record().order.uid) {
         take_token(*job, std::move(token));
     }
@@ -306,6 +356,7 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token t
     if (!is_over(record->state) || record->state == JobState::done) {
         throw wrong_state(*record);
     }
+    require_place_in_queue(record->order.uid);
     if (token.empty() || viewer.uid != record->order.uid) {
         token = token_of(*record).value();
     }

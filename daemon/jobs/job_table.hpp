@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/access/audit.hpp"
+#include "daemon/access/quota_limits.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/jobs/job.hpp"
 #include "daemon/jobs/job_store.hpp"
@@ -8,9 +9,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <sys/types.h>
 #include <vector>
@@ -32,6 +35,8 @@ struct TableContext {
     MakeWork make_work;
     JobOptions options;
     access::Audit* audit = nullptr; ///< told when an administrator changes another's job
+    /// How many jobs an account may have. Empty: nobody is limited.
+    std::function<access::QuotaLimits(uid_t)> limits_of = {};
 };
 
 /// Somebody who looks at jobs or changes them: his own; everybody's if he administers.
@@ -42,6 +47,12 @@ struct Viewer {
     bool may_see(const JobRecord& record) const noexcept {
         return administers || uid == record.order.uid;
     }
+};
+
+/// How many unfinished jobs an account has; not those that are paused.
+struct JobCounts {
+    std::size_t running = 0;
+    std::size_t queued = 0; ///< or waiting for better times
 };
 
 /// Somebody's interest in a job. Giving it up (destroying it) leaves the job to others who wait for
@@ -71,7 +82,7 @@ class JobTable {
 
     /// Joins the job that does the same work already, wakes a paused one, or starts a new one. The
     /// more urgent priority counts. A job that somebody paused stays so. Throws invalid_request
-    /// when the account has too many jobs.
+    /// when the account has too many jobs, quota when it may not have more than it has.
     std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
 
     /// The same for somebody who does not wait: returns when the job survives a power failure, and
@@ -106,7 +117,15 @@ class JobTable {
     /// Of the jobs in memory.
     std::size_t count(JobState state) const;
 
+    JobCounts counts_of(uid_t uid) const;
+
+    /// Who has jobs that are not over.
+    std::set<uid_t> accounts() const;
+
     void set_options(JobOptions options);
+
+    /// What accounts may have has changed.
+    void limits_changed() { turns_.reconsider(); }
 
     /// Stops all work, so that it goes on after a restart, and writes down what is left to write.
     Awaitable<> stop();
@@ -121,6 +140,8 @@ class JobTable {
     void require_few_jobs(uid_t uid) const;
     Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, Viewer viewer);
     void audit(const JobRecord& record, Viewer viewer, std::string_view done) noexcept;
+    access::QuotaLimits limits_of(uid_t uid) const;
+    void require_place_in_queue(uid_t uid) const;
     Awaitable<> make_durable(std::shared_ptr<Job> job);
     Awaitable<> keep_history_short();
     void drop_abandoned();
