@@ -155,6 +155,13 @@ Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*
     co_return answers;
 }
 
+Awaitable<std::vector<bool>> Store::present(std::vector<std::string> etags) {
+    std::ranges::for_each(etags, require_blob_name);
+    std::vector<bool> answers =
+        co_await impl_->disk.run([&] { return impl_->shelf.present(etags); });
+    co_return answers;
+}
+
 Awaitable<bool> Store::verify(hub::RepoId repo, hub::TreeEntry entry) {
     const std::string folder = layout::repo_folder(repo);
     require_blob_name(entry.etag());
