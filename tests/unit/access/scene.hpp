@@ -62,6 +62,9 @@ class FakeInquiry final : public Inquiry {
 
     Awaitable<> check(RepoId repo, Token token) override {
         asked.push_back("check " + repo.name + " " + token.reveal());
+        while (!slow.empty() && token == slow) {
+            co_await released.wait();
+        }
         co_await answer();
         if (revoked.contains(token.reveal())) {
             throw Error{ErrorKind::unauthorized, "the Hub does not accept the token"};
@@ -75,6 +78,7 @@ class FakeInquiry final : public Inquiry {
     std::vector<std::string> take_asked() { return std::exchange(asked, {}); }
     void let_go() {
         held = false;
+        slow = {};
         released.notify_all();
     }
 
@@ -83,6 +87,7 @@ class FakeInquiry final : public Inquiry {
     std::set<std::string> revoked;
     std::optional<ErrorKind> trouble;
     bool held = false; ///< answers wait for let_go()
+    Token slow = {};   ///< so do answers about this token
     std::vector<std::string> asked;
 
   private:
