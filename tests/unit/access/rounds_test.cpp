@@ -48,6 +48,10 @@ Awaitable<> renewed_while_used(Scene& scene) {
     CHECK(scene.doors[gated_repo] == only({})); // nobody has used it since
     CHECK(scene.hub.take_asked().empty());
     CHECK_FALSE(scene.keeper().admits(alice, gated_repo));
+    co_await expect(scene, alice, alices, gated_repo, "ok"); // used again, renewed again
+    co_await scene.advance(7min);
+    co_await scene.advance(7min);
+    CHECK(scene.doors[gated_repo] == only({alice}));
 }
 
 Awaitable<> the_kept_token_goes(Scene& scene) {
@@ -137,6 +141,23 @@ Awaitable<> logout_stops_renewal(Scene& scene) {
     CHECK(scene.doors[gated_repo] == only({}));
 }
 
+/// Nor does it go on with the token of a call, when the stored one was the last to prove it.
+Awaitable<> logout_stops_other_token(Scene& scene) {
+    const Token store_token{"hf_store"};
+    scene.hub.readers[gated_repo].insert(store_token.reveal());
+    co_await expect(scene, alice, alices, gated_repo, "ok");
+    scene.stored[alice] = store_token;
+    co_await scene.advance(7min); // renewed by the stored one
+    scene.hub.slow = store_token;
+    co_await scene.advance(7min);
+    scene.stored.erase(alice);
+    scene.keeper().forget_account(alice);
+    scene.hub.let_go();
+    co_await Scene::settle();
+    CHECK_FALSE(scene.keeper().admits(alice, gated_repo));
+    CHECK(scene.doors[gated_repo] == only({}));
+}
+
 Awaitable<> daily(Scene& scene) {
     const RepoId other{RepoType::dataset, "org/other"};
     scene.hub.standings[other] = Standing::open;
@@ -185,6 +206,7 @@ Awaitable<> restart(Scene& scene) {
     co_await scene.restart(3min);
     CHECK(scene.doors[open_repo] == everyone());
     CHECK(scene.doors[gated_repo] == only({alice, bob}));
+    REQUIRE(scene.doors.contains(stray));
     CHECK(scene.doors[stray] == only({})); // the cache holds it, and nothing is known of it
     CHECK(scene.keeper().admits(alice, gated_repo));
     CHECK(scene.keeper().admits(alice, open_repo));
@@ -293,6 +315,7 @@ TEST_CASE("a late refusal does not end a newer proof") {
 }
 TEST_CASE("a renewal on its way does not survive the logout") {
     play(logout_stops_renewal);
+    play(logout_stops_other_token);
 }
 TEST_CASE("public repos are asked about every day, and closed when they became private") {
     play(daily);

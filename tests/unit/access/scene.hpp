@@ -56,6 +56,9 @@ class FakeInquiry final : public Inquiry {
     Awaitable<Standing> standing(RepoId repo) override {
         asked.push_back("standing " + repo.name);
         co_await answer();
+        if (anonymous_is_limited) {
+            throw Error{ErrorKind::rate_limited, "too many questions without a token"};
+        }
         const auto found = standings.find(repo);
         co_return found == standings.end() ? Standing::hidden : found->second;
     }
@@ -86,6 +89,7 @@ class FakeInquiry final : public Inquiry {
     std::map<RepoId, std::set<std::string>> readers;
     std::set<std::string> revoked;
     std::optional<ErrorKind> trouble;
+    bool anonymous_is_limited = false;
     bool held = false; ///< answers wait for let_go()
     Token slow = {};   ///< so do answers about this token
     std::vector<std::string> asked;
