@@ -33,8 +33,6 @@ int make_parents(const fs::path& path) {
     return ::mkdir(parent.c_str(), 0755) == 0 || errno == EEXIST ? 0 : errno;
 }
 
-constexpr mode_t others_write = S_IWGRP | S_IWOTH;
-
 struct stat info_of(const Directory& folder) {
     struct stat info{};
     if (::fstat(folder.fd(), &info) != 0) {
@@ -43,8 +41,7 @@ struct stat info_of(const Directory& folder) {
     return info;
 }
 
-/// Why what we put into the folder would not stay as it is; empty if it does. An ACL that lets
-/// others write shows in the mode: its mask is there as the group's rights.
+/// Why what we put into the folder would not stay as it is; empty if it does.
 std::string weakness(const Directory& folder, const struct stat& info) {
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
         return fmt::format("{} belongs to another account (uid {})", folder.path(), info.st_uid);
@@ -57,8 +54,8 @@ std::string weakness(const Directory& folder, const struct stat& info) {
 }
 
 std::string remedy(const Directory& folder) {
-    return fmt::format("give it to the daemon's account alone: chown {} {} and chmod go-w {}",
-                       ::geteuid(), folder.path(), folder.path());
+    return fmt::format("give it to the daemon's account alone: chown {0} {1} && chmod go-w {1}",
+                       ::geteuid(), folder.path());
 }
 
 void make_usable(fs::path& path, mode_t mode, std::string_view key) {

@@ -12,6 +12,7 @@
 #include "daemon/store/snapshot.hpp"
 #include "daemon/store/store_impl.hpp"
 #include "daemon/store/tree_files.hpp"
+#include "daemon/store/writers.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
@@ -69,6 +70,9 @@ Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
       shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},
       publisher{cache, staging, partials.space(), *catalogue, pool, disk} {
+    if (!options.lock_files) {
+        keep_writers_out(cache);
+    }
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
     if (!acls) {
