@@ -124,9 +124,17 @@ void set_listing(const Directory& folder, bool listable) {
     const mode_t mode = info.st_mode & 07777;
     const mode_t enter = mode & (S_IXGRP | S_IXOTH);
     const mode_t wanted = listable ? mode | enter << 2 : mode & ~mode_t{S_IRGRP | S_IROTH};
-    if (info.st_uid == ::geteuid() && mode != wanted && ::fchmod(folder.fd(), wanted) != 0) {
+    if (info.st_uid != ::geteuid() || mode == wanted || ::fchmod(folder.fd(), wanted) == 0) {
+        return;
+    }
+    // A unit with RestrictSUIDSGID= may not even keep the bit that hands down the group.
+    if (errno != EPERM || ::fchmod(folder.fd(), wanted & ~mode_t{S_ISGID}) != 0) {
         throw system_error(fmt::format("setting the mode of {}", folder.path()), errno);
     }
+}
+
+bool lets_others_pass(const Directory& folder) {
+    return (info_of(folder).st_mode & (S_IXGRP | S_IXOTH)) != 0;
 }
 
 void guard_cache_dir(const Directory& cache, bool shared, bool listable) {

@@ -65,7 +65,8 @@ Directory claim_state_dir(StoreOptions& options) {
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
     : options{std::move(given)}, pool{blocking}, cache{open_cache_dir(options)},
       staging{cache, options.keep_partials, options.listable},
-      acls{try_acls(staging.folder()->fd())}, state{claim_state_dir(options)},
+      acls{try_acls(staging.folder()->fd())}, passable{lets_others_pass(cache)},
+      state{claim_state_dir(options)},
       catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
       shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},

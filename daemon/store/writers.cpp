@@ -29,10 +29,11 @@ Rights rights_of(int fd) {
     return (info.st_mode & others_write) != 0 ? Rights::open : Rights::ours;
 }
 
+/// Not keeping S_ISGID: a unit with RestrictSUIDSGID= may not set it, and nothing here needs it.
 void close_to_writers(int fd) {
     struct stat info{};
     if (rights_of(fd) == Rights::open &&
-        (::fstat(fd, &info) != 0 || ::fchmod(fd, info.st_mode & 07777 & ~others_write) != 0)) {
+        (::fstat(fd, &info) != 0 || ::fchmod(fd, info.st_mode & 0777 & ~others_write) != 0)) {
         throw system_error("taking the right to write from others", errno);
     }
 }
