@@ -4,20 +4,24 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
+#include "daemon/access/audit.hpp"
 #include "daemon/access/policy.hpp"
 #include "daemon/access/sealer.hpp"
+#include "daemon/access/vault.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
 #include "daemon/limits_keeper.hpp"
+#include "daemon/service/auth_calls.hpp"
 #include "daemon/service/daemon_calls.hpp"
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
 #include "daemon/service/job_calls.hpp"
 #include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
+#include "daemon/transfer/hub_inquiry.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/lookups.hpp"
 #include "protocol/definitions.hpp"
@@ -103,6 +107,11 @@ void end_within(std::chrono::milliseconds grace) {
 } // namespace
 
 struct App::Impl {
+    /// Takes nothing down.
+    struct Unrecorded final : access::Audit {
+        void record(const access::AuditEvent&) noexcept override {}
+    };
+
     Impl(Config c, Reload r);
 
     void listen();
@@ -135,6 +144,9 @@ struct App::Impl {
     jobs::DiskRoom room{store, flights};
     access::Policy policy;
     access::Sealer sealer;
+    access::Vault vault;
+    transfer::HubInquiry inquiry{lookups.asking()};
+    Unrecorded audit;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
     service::DaemonCalls daemon_calls;
@@ -182,6 +194,7 @@ App::Impl::Impl(Config c, Reload r)
       policy{config.access.rules, ::geteuid()},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
+      vault{config.daemon.state_dir / "tokens.db", endpoint.to_string(), sealer},
       job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
       downloads{{.executor = context.get_executor(),
                  .store = store,
@@ -204,7 +217,14 @@ App::Impl::Impl(Config c, Reload r)
     for (const auto definition : protocol::definitions()) {
         dispatcher.add_interface(definition);
     }
-    service::add_download_calls(dispatcher, downloads);
+    service::add_download_calls(dispatcher, downloads, vault);
+    service::add_auth_calls(
+        dispatcher,
+        {.vault = vault,
+         .audit = audit,
+         .endpoint = config.hub.endpoint,
+         .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
+         .token_changed = [](uid_t) {}});
     service::add_job_calls(dispatcher, downloads.table());
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;

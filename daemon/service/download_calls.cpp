@@ -5,6 +5,7 @@
 
 #include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/service/call_token.hpp"
 #include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
 
@@ -24,12 +25,18 @@ namespace {
 /// Files in one part of a list: far below the message limit even with the longest paths.
 constexpr std::size_t files_per_part = 500;
 
+/// The caller's request, with his stored token where he gave none.
+jobs::DownloadRequest request_of(Call& call, const access::Vault& vault) {
+    auto request = read_request(call.parameters(), call.peer().uid);
+    request.token = take_token(call, vault).token;
+    return request;
+}
+
 /// What one call to Download or Open goes through.
 class DownloadCall {
   public:
-    DownloadCall(jobs::Downloads& downloads, Call& call)
-        : downloads_{downloads}, call_{call},
-          request_{read_request(call.parameters(), call.peer().uid)} {}
+    DownloadCall(jobs::Downloads& downloads, const access::Vault& vault, Call& call)
+        : downloads_{downloads}, call_{call}, request_{request_of(call, vault)} {}
 
     jobs::DownloadRequest& request() noexcept { return request_; }
     const jobs::Plan& plan() const noexcept { return *plan_; }
@@ -109,8 +116,8 @@ json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& p
                                     {"why", or_null(plan.revision.why)}}}};
 }
 
-Awaitable<> detach(jobs::Downloads& downloads, Call& call) {
-    const auto request = read_request(call.parameters(), call.peer().uid);
+Awaitable<> detach(jobs::Downloads& downloads, const access::Vault& vault, Call& call) {
+    const auto request = request_of(call, vault);
     const jobs::Downloads::Detached detached = co_await downloads.detach(request);
     if (detached.held) {
         co_await call.reply(result_of(request, *detached.held));
@@ -119,12 +126,12 @@ Awaitable<> detach(jobs::Downloads& downloads, Call& call) {
     }
 }
 
-Awaitable<> download(jobs::Downloads& downloads, Call& call) {
+Awaitable<> download(jobs::Downloads& downloads, const access::Vault& vault, Call& call) {
     if (read_flag(call.parameters(), "detach")) {
-        co_await detach(downloads, call);
+        co_await detach(downloads, vault, call);
         co_return;
     }
-    DownloadCall work{downloads, call};
+    DownloadCall work{downloads, vault, call};
     co_await work.complete();
     co_await call.reply(result_of(work.request(), work.plan()));
 }
@@ -151,8 +158,8 @@ json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, st
             {"files", std::move(files)}};
 }
 
-Awaitable<> list(jobs::Downloads& downloads, Call& call) {
-    const auto request = read_request(call.parameters(), call.peer().uid);
+Awaitable<> list(jobs::Downloads& downloads, const access::Vault& vault, Call& call) {
+    const auto request = request_of(call, vault);
     jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
     const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
     const std::vector<bool> held = co_await downloads.held(request, plan);
@@ -163,8 +170,8 @@ Awaitable<> list(jobs::Downloads& downloads, Call& call) {
     co_await call.reply(list_part(*plan, held, begin));
 }
 
-Awaitable<> open(jobs::Downloads& downloads, Call& call) {
-    DownloadCall work{downloads, call};
+Awaitable<> open(jobs::Downloads& downloads, const access::Vault& vault, Call& call) {
+    DownloadCall work{downloads, vault, call};
     work.request().filter.files = {std::string{call.parameters().at("file").as_string()}};
     co_await work.complete();
     const auto& plan = work.plan();
@@ -186,14 +193,18 @@ Awaitable<> open(jobs::Downloads& downloads, Call& call) {
 
 } // namespace
 
-void add_download_calls(Dispatcher& dispatcher, jobs::Downloads& downloads) {
-    dispatcher.add({.name = "org.wharf.Downloads.Download",
-                    .handler = [&downloads](Call& call) { return download(downloads, call); }});
-    dispatcher.add({.name = "org.wharf.Downloads.List",
-                    .handler = [&downloads](Call& call) { return list(downloads, call); },
-                    .needs_more = true});
-    dispatcher.add({.name = "org.wharf.Downloads.Open",
-                    .handler = [&downloads](Call& call) { return open(downloads, call); }});
+void add_download_calls(Dispatcher& dispatcher, jobs::Downloads& downloads,
+                        const access::Vault& vault) {
+    using Method = Awaitable<> (*)(jobs::Downloads&, const access::Vault&, Call&);
+    const auto add = [&](std::string name, Method method, bool needs_more = false) {
+        dispatcher.add({.name = "org.wharf.Downloads." + std::move(name),
+                        .handler = [&downloads, &vault,
+                                    method](Call& call) { return method(downloads, vault, call); },
+                        .needs_more = needs_more});
+    };
+    add("Download", download);
+    add("List", list, true);
+    add("Open", open);
 }
 
 } // namespace wharf::service
