@@ -213,7 +213,7 @@ App::Impl::Impl(Config c, Reload r)
       audit{context.get_executor(), accounts, config.audit.log, audit_sink(config)},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
-      vault{config.daemon.state_dir / "tokens.db", config.hub.endpoint, sealer},
+      vault{config.daemon.state_dir / "tokens.db", endpoint.to_string(), sealer},
       quotas{
           {.executor = context.get_executor(),
            .accounts = accounts,
@@ -266,7 +266,7 @@ App::Impl::Impl(Config c, Reload r)
         dispatcher, {.vault = vault,
                      .audit = audit,
                      .endpoint = config.hub.endpoint,
-                     .whoami = [this](hub::Token token) { return inquiry.whoami(token); },
+                     .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
                      .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
     service::add_quota_calls(dispatcher, {.quotas = quotas,
                                           .accounts = accounts,

@@ -11,4 +11,7 @@ void declare_downloads(CommandLine& line);
 /// `jobs` and what stands below it.
 void declare_jobs(CommandLine& line);
 
+/// `auth` and what stands below it.
+void declare_auth(CommandLine& line);
+
 } // namespace wharf::cli

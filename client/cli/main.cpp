@@ -1,3 +1,4 @@
+#include "client/cli/command_auth.hpp"
 #include "client/cli/command_download.hpp"
 #include "client/cli/command_env.hpp"
 #include "client/cli/command_jobs.hpp"
@@ -49,6 +50,22 @@ struct Run {
     }
     ExitCode operator()(const JobsActCommand& command) const {
         return run_jobs_act(command, session);
+    }
+    ExitCode operator()(const LoginCommand& command) const {
+        run_login(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const LogoutCommand&) const {
+        run_logout(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const WhoAmICommand& command) const {
+        run_whoami(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const TokensListCommand& command) const {
+        run_tokens_list(command, session);
+        return ExitCode::done;
     }
 };
 

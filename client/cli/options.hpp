@@ -53,8 +53,20 @@ struct JobsActCommand {
     std::string priority = {}; ///< the new class, of prioritize
 };
 
+struct LoginCommand {
+    std::optional<std::string> token = {}; ///< none: read from standard input
+};
+struct LogoutCommand {};
+struct WhoAmICommand {
+    std::optional<std::string> token = {};
+};
+struct TokensListCommand {
+    bool all = false;
+};
+
 using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
-                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand>;
+                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand,
+                             LoginCommand, LogoutCommand, WhoAmICommand, TokensListCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket
