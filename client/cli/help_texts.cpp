@@ -18,6 +18,7 @@ Commands:
   prefetch     have them downloaded in the background
   status       show what the daemon is doing
   jobs         list, watch, pause, resume, cancel and retry jobs
+  quota        show what you have and may have; give up a share
   env          print the variables that let programs use the shared cache
   version      show the versions of command and daemon
 
@@ -101,8 +102,8 @@ constexpr std::array<HelpText, 4> general_helps{
 } // namespace
 
 std::string_view help_text(std::string_view command) {
-    const std::array<std::span<const HelpText>, 3> groups{general_helps, download_helps(),
-                                                          jobs_helps()};
+    const std::array<std::span<const HelpText>, 4> groups{general_helps, download_helps(),
+                                                          jobs_helps(), quota_helps()};
     for (const auto& group : groups) {
         const auto found = std::ranges::find(group, command, &HelpText::command);
         if (found != group.end()) {

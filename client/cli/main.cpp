@@ -1,6 +1,7 @@
 #include "client/cli/command_download.hpp"
 #include "client/cli/command_env.hpp"
 #include "client/cli/command_jobs.hpp"
+#include "client/cli/command_quota.hpp"
 #include "client/cli/command_status.hpp"
 #include "client/cli/command_version.hpp"
 #include "client/cli/command_watch.hpp"
@@ -49,6 +50,18 @@ struct Run {
     }
     ExitCode operator()(const JobsActCommand& command) const {
         return run_jobs_act(command, session);
+    }
+    ExitCode operator()(const QuotaShowCommand& command) const {
+        run_quota_show(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaListCommand&) const {
+        run_quota_list(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaReleaseCommand& command) const {
+        run_quota_release(command, session);
+        return ExitCode::done;
     }
 };
 

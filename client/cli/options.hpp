@@ -52,8 +52,18 @@ struct JobsActCommand {
     std::string priority = {}; ///< the new class, of prioritize
 };
 
+struct QuotaShowCommand {
+    std::optional<std::string> user = {}; ///< name or number; none: the caller
+};
+struct QuotaListCommand {};
+struct QuotaReleaseCommand {
+    std::string repo = {};
+    std::optional<std::string> repo_type = {};
+};
+
 using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
-                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand>;
+                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand,
+                             QuotaShowCommand, QuotaListCommand, QuotaReleaseCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket
