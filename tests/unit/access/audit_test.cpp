@@ -147,7 +147,8 @@ TEST_CASE("a record as a line and as JSON") {
     CHECK(to_json(full) == R"({"time":"2026-01-01T00:00:00.123Z","action":"refuse","uid":1000,)"
                            R"("user":"alice","repo":"model org/name","detail":"main",)"
                            R"("result":"gated"})");
-    auto bare = record_of({.action = Action::login, .uid = 7, .result = "ok"}, full.time);
+    auto bare = record_of(
+        {.action = Action::login, .uid = 7, .repo = {}, .detail = {}, .result = "ok"}, full.time);
     CHECK(to_line(bare) == "login uid 7: ok");
     CHECK(to_json(bare) ==
           R"({"time":"2026-01-01T00:00:00.123Z","action":"login","uid":7,"result":"ok"})");
@@ -219,7 +220,8 @@ TEST_CASE("the journal gets fields, and none that are empty") {
                               {"WHARF_REPO", "model org/name"},
                               {"WHARF_DETAIL", "main"},
                               {"WHARF_RESULT", "gated"}});
-    sink.write(record_of({.action = Action::login, .uid = 7, .result = "ok"}, {}));
+    sink.write(record_of(
+        {.action = Action::login, .uid = 7, .repo = {}, .detail = {}, .result = "ok"}, {}));
     CHECK(sent.size() == 4);
 }
 

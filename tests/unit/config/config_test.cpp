@@ -40,6 +40,7 @@ state_dir = "/a/./state/../b"
 shutdown_grace = "2m"
 io_threads = 7
 max_clients = 9
+max_clients_per_user = 8
 log_level = "debug"
 [cache]
 dir = "/a/cache"
@@ -65,11 +66,21 @@ buffer_budget = "8MiB"
 max_running = 3
 history_age = "2d"
 history_count = 0
+[access]
+allow_users = ["alice", "*", 1005]
+allow_groups = []
+download_users = ["bob"]
+download_groups = ["ml team", "+x\\y"]
+admin_users = ["0"]
+admin_groups = ["adm"]
+grant_ttl = "5m"
+offline_grace = "0s"
+renew_for = "1h"
 [limits]
 download_rate = "5MiB"
 )");
     Config expected;
-    expected.daemon = {"/a/s.sock", "/a/b", 120s, 7, 9, wharf::log::Level::debug};
+    expected.daemon = {"/a/s.sock", "/a/b", 120s, 7, 9, 8, wharf::log::Level::debug};
     expected.cache = {"/a/cache", true, 1U << 30};
     expected.hub = {"http://127.0.0.1:8080/prefix",
                     "/a/ca.pem",
@@ -80,6 +91,12 @@ download_rate = "5MiB"
                     1h};
     expected.transfer = {8, 5, 2, 1U << 20, 7s, 2048, 8U << 20};
     expected.jobs = {3, 48h, 0};
+    expected.access = {{.allow = {.users = {"alice", "*", "1005"}, .groups = {}},
+                        .download = {.users = {"bob"}, .groups = {"ml team", "+x\\y"}},
+                        .admin = {.users = {"0"}, .groups = {"adm"}}},
+                       5min,
+                       0ms,
+                       1h};
     expected.limits.always.all = 5U << 20;
     CHECK(config == expected);
 }
@@ -126,6 +143,17 @@ TEST_CASE("values of the wrong kind or out of range") {
     };
     const Row rows[]{
         {"daemon", "socket = 5", "socket: must be a path in quotes"},
+        {"access", "allow_users = \"alice\"",
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
+        {"access", "allow_users = [1.5]",
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
+        {"access", "allow_users = [[\"a\"]]",
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
+        {"access", "admin_groups = [\"a\", \"\"]", "admin_groups: \"\" is no name of an account"},
+        {"access", "admin_groups = [-1]", "admin_groups: \"-1\" is no name of an account"},
+        {"access", "admin_groups = [\" a\"]", "admin_groups: \" a\" is no name of an account"},
+        {"access", "admin_groups = [\"a:b\"]", "admin_groups: \"a:b\" is no name of an account"},
+        {"access", "grant_ttl = \"0s\"", "grant_ttl: must be between 100ms and 1d"},
         {"daemon", "socket = \"run/s\"", "socket: must be an absolute path, not \"run/s\""},
         {"daemon", "socket = \"\"", "socket: must be an absolute path, not \"\""},
         {"daemon", "state_dir = \"~/wharf\"",
@@ -244,6 +272,9 @@ TEST_CASE("which changes a running daemon cannot take over") {
         live.transfer.max_connections_per_file = 1;
     live.transfer.piece_size = 1U << 20;
     live.limits.always.all = 1U << 20;
+    live.access.rules = {};
+    live.access.rules.allow.users = {"*"};
+    live.access.grant_ttl = 1s;
     CHECK(wharf::changes_needing_restart(running, live).empty());
 
     Config other = live;

@@ -300,7 +300,9 @@ TEST_CASE("thousands of idle connections are cheap") {
         MESSAGE("not enough descriptors allowed here: skipped");
         return;
     }
-    Harness harness;
+    ServerOptions options;
+    options.max_connections_per_user = wanted + 1;
+    Harness harness{options};
     std::vector<UniqueFd> clients;
     clients.reserve(wanted);
     RawClient probe{harness};
