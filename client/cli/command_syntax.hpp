@@ -13,5 +13,7 @@ void declare_jobs(CommandLine& line);
 
 /// `auth` and what stands below it.
 void declare_auth(CommandLine& line);
+/// `quota` and what stands below it.
+void declare_quota(CommandLine& line);
 
 } // namespace wharf::cli

@@ -15,5 +15,6 @@ struct HelpText {
 std::span<const HelpText> download_helps();
 std::span<const HelpText> jobs_helps();
 std::span<const HelpText> auth_helps();
+std::span<const HelpText> quota_helps();
 
 } // namespace wharf::cli

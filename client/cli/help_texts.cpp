@@ -19,6 +19,7 @@ Commands:
   status       show what the daemon is doing
   jobs         list, watch, pause, resume, cancel and retry jobs
   auth         store a token with the daemon, remove it, show whose it is
+  quota        show what you have and may have; give up a share
   env          print the variables that let programs use the shared cache
   version      show the versions of command and daemon
 
@@ -104,8 +105,8 @@ constexpr std::array<HelpText, 4> general_helps{
 } // namespace
 
 std::string_view help_text(std::string_view command) {
-    const std::array<std::span<const HelpText>, 4> groups{general_helps, download_helps(),
-                                                          jobs_helps(), auth_helps()};
+    const std::array<std::span<const HelpText>, 5> groups{
+        general_helps, download_helps(), jobs_helps(), auth_helps(), quota_helps()};
     for (const auto& group : groups) {
         const auto found = std::ranges::find(group, command, &HelpText::command);
         if (found != group.end()) {

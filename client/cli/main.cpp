@@ -2,6 +2,7 @@
 #include "client/cli/command_download.hpp"
 #include "client/cli/command_env.hpp"
 #include "client/cli/command_jobs.hpp"
+#include "client/cli/command_quota.hpp"
 #include "client/cli/command_status.hpp"
 #include "client/cli/command_version.hpp"
 #include "client/cli/command_watch.hpp"
@@ -65,6 +66,18 @@ struct Run {
     }
     ExitCode operator()(const TokensListCommand& command) const {
         run_tokens_list(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaShowCommand& command) const {
+        run_quota_show(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaListCommand&) const {
+        run_quota_list(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaReleaseCommand& command) const {
+        run_quota_release(command, session);
         return ExitCode::done;
     }
 };

@@ -64,9 +64,19 @@ struct TokensListCommand {
     bool all = false;
 };
 
+struct QuotaShowCommand {
+    std::optional<std::string> user = {}; ///< name or number; none: the caller
+};
+struct QuotaListCommand {};
+struct QuotaReleaseCommand {
+    std::string repo = {};
+    std::optional<std::string> repo_type = {};
+};
+
 using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
                              JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand,
-                             LoginCommand, LogoutCommand, WhoAmICommand, TokensListCommand>;
+                             LoginCommand, LogoutCommand, WhoAmICommand, TokensListCommand,
+                             QuotaShowCommand, QuotaListCommand, QuotaReleaseCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket
