@@ -37,6 +37,8 @@ std::string_view name(ErrorKind kind) noexcept {
         return "integrity";
     case ErrorKind::no_space:
         return "no_space";
+    case ErrorKind::quota:
+        return "quota";
     case ErrorKind::storage:
         return "storage";
     case ErrorKind::cancelled:

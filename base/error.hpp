@@ -26,7 +26,8 @@ enum class ErrorKind {
     unavailable,        ///< the peer answers, but cannot serve now (5xx)
     protocol,           ///< the peer answered something that makes no sense
     integrity,          ///< bytes do not have the hash that names them
-    no_space,           ///< disk full or quota reached
+    no_space,           ///< disk full
+    quota,              ///< more than this account may have here; no waiting gives room
     storage,            ///< another failure of the local disk
     cancelled,          ///< somebody asked to stop
     internal,           ///< a defect of ours

@@ -4,6 +4,8 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
+#include "daemon/access/gatekeeper.hpp"
+#include "daemon/access/policy.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
@@ -17,6 +19,7 @@
 #include "daemon/service/job_calls.hpp"
 #include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
+#include "daemon/transfer/hub_inquiry.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/lookups.hpp"
 #include "protocol/definitions.hpp"
@@ -81,16 +84,16 @@ jobs::JobOptions job_options(const Config& config) {
             .history_count = config.jobs.history_count};
 }
 
+access::GatekeeperOptions gatekeeper_options(const Config& config) {
+    return {.grant_ttl = config.access.grant_ttl,
+            .offline_grace = config.access.offline_grace,
+            .renew_for = config.access.renew_for};
+}
+
 transfer::LookupOptions lookup_options(const Config& config) {
     transfer::LookupOptions options;
     options.revision_ttl = config.hub.revision_ttl;
     return options;
-}
-
-/// Only the account that runs the daemon, and root: until repos are guarded per user, whoever may
-/// connect may read everything that is cached.
-bool may_connect(const service::Peer& peer) noexcept {
-    return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
 /// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
@@ -138,7 +141,10 @@ struct App::Impl {
     transfer::Flights flights;
     transfer::Lookups lookups;
     jobs::DiskRoom room{store, flights};
+    transfer::HubInquiry inquiry;
+    access::Policy policy;
     access::Sealer sealer;
+    access::Gatekeeper gatekeeper;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
     service::DaemonCalls daemon_calls;
@@ -183,10 +189,25 @@ App::Impl::Impl(Config c, Reload r)
                .store = store,
                .gate = gate},
               lookup_options(config)},
+      inquiry{lookups.asking()}, policy{config.access.rules, ::geteuid()},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
+      gatekeeper{{.executor = context.get_executor(),
+                  .inquiry = inquiry,
+                  .audit = audit,
+                  .database = config.daemon.state_dir / "access.db",
+                  .owner = ::geteuid(),
+                  .set_readers =
+                      [this](hub::RepoId repo, store::Readers readers) {
+                          return store.set_readers(std::move(repo), std::move(readers));
+                      },
+                  .stored_token = [this](uid_t uid) { return vault.token_of(uid); },
+                  .cached_repos = [this] { return store.repos(); }},
+                 gatekeeper_options(config)},
       job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
       downloads{{.executor = context.get_executor(),
+                 .gate = gatekeeper,
+                 .audit = audit,
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
@@ -207,12 +228,20 @@ App::Impl::Impl(Config c, Reload r)
     for (const auto definition : protocol::definitions()) {
         dispatcher.add_interface(definition);
     }
-    service::add_download_calls(dispatcher, downloads);
+    service::add_download_calls(
+        dispatcher, {.downloads = downloads,
+                     .audit = audit,
+                     .stored_token = [this](uid_t uid) { return vault.token_of(uid); },
+                     .may_download = [this](const access::Peer& peer) {
+                         return policy.rights(peer).download;
+                     }});
     service::add_job_calls(dispatcher, downloads.table());
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
-    server.emplace(context.get_executor(), dispatcher, options, may_connect);
+    options.max_connections_per_user = config.daemon.max_clients_per_user;
+    server.emplace(context.get_executor(), dispatcher, options,
+                   [this](const access::Peer& peer) { return policy.admit(peer); });
 }
 
 /// On the sockets that systemd opened for us, else on one of our own.
@@ -264,6 +293,7 @@ void App::Impl::look_at_clocks() {
         log::info("app", "back after {} s: checking all connections", news.away->count() / 1000);
         http.distrust_connections();
         lanes.distrust_connections();
+        gatekeeper.wake();
     }
 }
 
@@ -301,6 +331,9 @@ void App::Impl::reload() {
         lookups.set_options(lookup_options(config));
         config.jobs = wanted.jobs;
         downloads.table().set_options(job_options(config));
+        config.access = wanted.access;
+        policy.set(config.access.rules);
+        gatekeeper.set_options(gatekeeper_options(config));
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
         log::error("app", "the configuration stays as it was: {}", error.message());
@@ -313,6 +346,7 @@ Awaitable<> App::Impl::shut_down() {
     co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
     co_await downloads.table().stop();
     co_await flights.stop();
+    co_await gatekeeper.stop();
     co_await lookups.stop();
     tasks.cancel(); // those of the house, this one among them
     context.stop();
@@ -328,11 +362,13 @@ int App::run() {
     impl.tasks.spawn("signals", impl.handle_signals());
     impl.tasks.spawn("house", impl.keep_house());
     impl.tasks.spawn("steering", impl.steer());
+    impl.tasks.spawn("names in [access]", impl.policy.keep_names(impl.pool));
     impl.tasks.spawn("limits", impl.limits.keep_time());
     impl.tasks.spawn("limited users", impl.limits.keep_users());
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }
+    impl.gatekeeper.start();
     impl.downloads.table().start();
     impl.listen();
     systemd::notify_ready();

@@ -24,6 +24,21 @@ namespace config {
 
 namespace {
 
+/// The texts and whole numbers of a list; nothing when there is something else in it.
+Value list_of(const toml::array& array) {
+    std::vector<std::string> list;
+    for (const auto& member : array) {
+        if (const auto* text = member.as_string()) {
+            list.push_back(text->get());
+        } else if (const auto* number = member.as_integer()) {
+            list.push_back(std::to_string(number->get()));
+        } else {
+            return {};
+        }
+    }
+    return list;
+}
+
 Value value_of(const toml::node& node) {
     if (const auto* text = node.as_string()) {
         return text->get();
@@ -33,6 +48,9 @@ Value value_of(const toml::node& node) {
     }
     if (const auto* flag = node.as_boolean()) {
         return flag->get();
+    }
+    if (const auto* array = node.as_array()) {
+        return list_of(*array);
     }
     return {};
 }
@@ -66,6 +84,8 @@ class Reader {
             const auto* table = node.as_table();
             if (table && name.str() == "limits") {
                 read_limits(table_of(*table), config_.limits, faults_);
+            } else if (table && name.str() == "quota") {
+                read_quota(table_of(*table), config_, faults_);
             } else if (table && is_table(name.str())) {
                 read_table(name.str(), *table);
             } else {

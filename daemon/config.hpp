@@ -2,6 +2,9 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/access/audit.hpp"
+#include "daemon/access/quota_limits.hpp"
+#include "daemon/access/rules.hpp"
 #include "daemon/limits.hpp"
 
 #include <chrono>
@@ -34,12 +37,14 @@ struct Config {
         std::chrono::milliseconds shutdown_grace{10'000};
         unsigned io_threads = default_io_threads();
         unsigned max_clients = 4096;
+        unsigned max_clients_per_user = 0; ///< 0: a quarter of max_clients, at least 64
         log::Level log_level = log::Level::info;
         bool operator==(const Daemon&) const = default;
     };
     struct Cache {
         std::filesystem::path dir = "/var/cache/wharf/hub";
         bool lock_files = false; ///< cooperate with official clients that write here too
+        bool listable = false;   ///< may everybody see which repos are in it?
         std::optional<std::uint64_t> min_free; ///< none: 1 GiB, or 2 % of the disk if less
         bool operator==(const Cache&) const = default;
     };
@@ -69,13 +74,28 @@ struct Config {
         unsigned history_count = 10'000;
         bool operator==(const Jobs&) const = default;
     };
+    struct Access {
+        access::Rules rules;
+        std::chrono::milliseconds grant_ttl = std::chrono::minutes{10};
+        std::chrono::milliseconds offline_grace = std::chrono::hours{24};
+        std::chrono::milliseconds renew_for = std::chrono::hours{12};
+        bool operator==(const Access&) const = default;
+    };
+    struct Audit {
+        access::AuditScope log = access::AuditScope::restricted;
+        std::filesystem::path file; ///< empty: the journal, or the log where there is none
+        bool operator==(const Audit&) const = default;
+    };
 
     Daemon daemon;
     Cache cache;
     Hub hub;
     Transfer transfer;
     Jobs jobs;
+    Access access;
     Limits limits;
+    access::QuotaRules quota;
+    Audit audit;
     bool operator==(const Config&) const = default;
 
     /// The system service's configuration: defaults changed by `file`. Throws an invalid_request

@@ -10,14 +10,16 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 /// The one table of all configuration keys, and what can be done with a row of it. Pure: no file
 /// is read here, and nothing knows of TOML.
 namespace wharf::config {
 
-/// A value as a configuration file gives it; monostate stands for kinds that no key takes
-/// (fractions, dates, lists, tables).
-using Value = std::variant<std::monostate, std::string, std::int64_t, bool>;
+/// A value as a configuration file gives it; a list is one of texts and whole numbers, which are
+/// texts here, too. monostate stands for kinds that no key takes (fractions, dates, tables).
+using Value =
+    std::variant<std::monostate, std::string, std::int64_t, bool, std::vector<std::string>>;
 
 template <typename T>
 using Member = T& (*)(Config&);
@@ -59,10 +61,17 @@ struct FlagField {
 struct LevelField {
     Member<log::Level> member;
 };
+struct ScopeField {
+    Member<access::AuditScope> member;
+};
 /// A text that `check` turns into the form to be kept.
 struct TextField {
     Member<std::string> member;
     Result<std::string> (*check)(const std::string& text);
+};
+/// Names or numbers of users or groups, or "*".
+struct NamesField {
+    Member<std::vector<std::string>> member;
 };
 
 /// One key of the configuration file.
@@ -71,7 +80,7 @@ struct Key {
     std::string_view name;
     bool live; ///< a running daemon takes a new value over when told to reload
     std::variant<PathField, DurationField, SizeField, AutoSizeField, RateField, CountField,
-                 FlagField, LevelField, TextField>
+                 FlagField, LevelField, ScopeField, TextField, NamesField>
         field;
     std::string_view help; ///< one line
 };

@@ -75,23 +75,6 @@ Result<std::chrono::minutes> parse_time(const Value& value) {
     return invalid("must be a time of day in quotes, such as \"08:00\"");
 }
 
-/// What cannot be a name or a number of a user on any machine; whether one exists is not asked.
-Result<void> check_user(std::string_view name) {
-    const auto odd = [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) || c == ' '; };
-    if (name.empty() || name.find_first_of(":/") != std::string_view::npos ||
-        std::ranges::any_of(name, odd)) {
-        return invalid("is not the name of a user");
-    }
-    if (name.find_first_not_of("0123456789") == std::string_view::npos) {
-        uid_t number = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (parsed.ec != std::errc{} || number == static_cast<uid_t>(-1)) {
-            return invalid("is not the number of a user");
-        }
-    }
-    return {};
-}
-
 class LimitsReader {
   public:
     explicit LimitsReader(std::vector<Fault>& faults) : faults_{faults} {}
@@ -171,7 +154,7 @@ class LimitsReader {
 
     void read_users(const Table::Entry& entry, std::string_view table, Rates& rates) {
         for (const auto& member : members(entry, table)) {
-            if (const auto checked = check_user(member.name); !checked) {
+            if (const auto checked = check_account(member.name, "user"); !checked) {
                 add(member, "[{}] \"{}\" {}", table, member.name, checked.error().message());
                 continue;
             }
@@ -240,6 +223,22 @@ class LimitsReader {
 };
 
 } // namespace
+
+Result<void> check_account(std::string_view name, std::string_view kind) {
+    const auto odd = [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) || c == ' '; };
+    if (name.empty() || name.find_first_of(":/") != std::string_view::npos ||
+        std::ranges::any_of(name, odd)) {
+        return invalid(fmt::format("is not the name of a {}", kind));
+    }
+    if (name.find_first_not_of("0123456789") == std::string_view::npos) {
+        uid_t number = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (parsed.ec != std::errc{} || number == static_cast<uid_t>(-1)) {
+            return invalid(fmt::format("is not the number of a {}", kind));
+        }
+    }
+    return {};
+}
 
 void read_limits(const Table& table, Limits& limits, std::vector<Fault>& faults) {
     LimitsReader{faults}.read(table, limits);

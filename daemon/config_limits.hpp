@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wharf::config {
@@ -33,5 +34,12 @@ struct Fault {
 /// not fit the table of keys because their names or their number are free. Adds a fault for each
 /// thing that cannot be used.
 void read_limits(const Table& table, Limits& limits, std::vector<Fault>& faults);
+
+/// The same for [quota] and its tables for users and groups.
+void read_quota(const Table& table, Config& config, std::vector<Fault>& faults);
+
+/// What cannot be a name or a number of a `kind` of account ("user", "group") on any machine;
+/// whether one exists is not asked.
+Result<void> check_account(std::string_view name, std::string_view kind);
 
 } // namespace wharf::config

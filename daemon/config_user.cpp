@@ -108,6 +108,8 @@ Config Config::user_defaults(const Environment& environment) {
     config.daemon.state_dir = xdg(environment, "XDG_STATE_HOME", home / ".local/state") / "wharf";
     config.cache.dir = official_cache(environment);
     config.cache.lock_files = true; // other programs of the same person write there, too
+    config.access.rules = {.allow = {}, .download = {}, .admin = {}}; // this person alone
+    config.cache.listable = true;   // who may look into somebody's home was decided there
     if (const auto endpoint = environment("HF_ENDPOINT")) {
         const auto set =
             config::assign(*config::find_key("hub", "endpoint"), config, *endpoint, {});

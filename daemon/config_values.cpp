@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 // How values of each kind are checked, kept and written.
@@ -20,6 +21,7 @@ Error invalid(std::string message) {
 }
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 3> scopes{"restricted", "all", "none"};
 
 /// "10s" rather than "10000ms": the largest unit that divides it.
 std::string duration_text(milliseconds value) {
@@ -58,6 +60,15 @@ std::string in_quotes(std::string_view text) {
 Result<std::uint64_t> size_in(const Value& value) {
     const auto* text = std::get_if<std::string>(&value);
     return text ? parse_size(*text) : invalid("must be a size in quotes, such as \"64MiB\"");
+}
+
+/// What no account's name can have: a name that is empty or a number below zero, blanks around it,
+/// a colon (it ends a name in the system's own lists) and control characters.
+bool is_account_name(std::string_view name) {
+    constexpr std::size_t longest = 256; // more than any system allows
+    return !name.empty() && name.size() <= longest && !name.starts_with('-') &&
+           !name.starts_with(' ') && !name.ends_with(' ') &&
+           std::ranges::none_of(name, [](unsigned char c) { return c < ' ' || c == ':'; });
 }
 
 /// Puts one value into one kind of field. A missing overload would not compile.
@@ -150,6 +161,16 @@ struct Assign {
         return {};
     }
 
+    Result<void> operator()(const ScopeField& field) const {
+        const auto* text = std::get_if<std::string>(&value);
+        const auto* found = text ? std::ranges::find(scopes, *text) : scopes.end();
+        if (found == scopes.end()) {
+            return invalid("must be \"restricted\", \"all\" or \"none\"");
+        }
+        field.member(config) = static_cast<access::AuditScope>(found - scopes.begin());
+        return {};
+    }
+
     Result<void> operator()(const TextField& field) const {
         const auto* text = std::get_if<std::string>(&value);
         if (text == nullptr) {
@@ -160,6 +181,19 @@ struct Assign {
             return kept.error();
         }
         field.member(config) = std::move(*kept);
+        return {};
+    }
+
+    Result<void> operator()(const NamesField& field) const {
+        const auto* names = std::get_if<std::vector<std::string>>(&value);
+        if (names == nullptr) {
+            return invalid("must be a list of names such as [\"alice\", \"bob\"]");
+        }
+        const auto wrong = std::ranges::find_if_not(*names, is_account_name);
+        if (wrong != names->end()) {
+            return invalid(fmt::format("{} is no name of an account", in_quotes(*wrong)));
+        }
+        field.member(config) = *names;
         return {};
     }
 
@@ -203,7 +237,15 @@ struct Literal {
     std::string operator()(const LevelField& f) const {
         return in_quotes(levels[static_cast<std::size_t>(f.member(config))]);
     }
+    std::string operator()(const ScopeField& f) const {
+        return in_quotes(scopes[static_cast<std::size_t>(f.member(config))]);
+    }
     std::string operator()(const TextField& f) const { return in_quotes(f.member(config)); }
+    std::string operator()(const NamesField& f) const {
+        std::vector<std::string> quoted;
+        std::ranges::transform(f.member(config), std::back_inserter(quoted), in_quotes);
+        return fmt::format("[{}]", fmt::join(quoted, ", "));
+    }
 };
 
 } // namespace

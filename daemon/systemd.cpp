@@ -5,12 +5,15 @@
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace wharf::systemd {
 
@@ -78,6 +81,24 @@ std::vector<UniqueFd> listening_sockets() {
         }
     }
     return sockets;
+}
+
+bool has_journal() {
+    return ::access("/run/systemd/journal/socket", W_OK) == 0; // systemd-journald.service(8)
+}
+
+void journal_send(const std::vector<std::pair<std::string_view, std::string>>& fields) {
+    std::vector<std::string> texts;
+    texts.reserve(fields.size());
+    std::vector<iovec> parts;
+    for (const auto& [name, value] : fields) {
+        auto& text = texts.emplace_back(fmt::format("{}={}", name, value));
+        parts.push_back({.iov_base = text.data(), .iov_len = text.size()});
+    }
+    if (const int result = sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+        result < 0) {
+        throw system_error("writing to the journal", -result);
+    }
 }
 
 } // namespace wharf::systemd

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// What the daemon and the service manager tell each other (sd_notify(3), sd_listen_fds(3)).
@@ -32,5 +34,12 @@ std::optional<std::chrono::microseconds> watchdog_period();
 /// so call it once, before other threads run. Throws an invalid_request Error when one is not a
 /// listening Unix stream socket.
 std::vector<UniqueFd> listening_sockets();
+
+/// Whether there is a journal that takes entries.
+bool has_journal();
+
+/// Hands an entry to the journal: names of fields, in capitals, and their values, which may hold
+/// anything. May block for a moment. Throws a storage Error when that fails.
+void journal_send(const std::vector<std::pair<std::string_view, std::string>>& fields);
 
 } // namespace wharf::systemd

@@ -11,8 +11,8 @@ constexpr std::array every_kind{
     ErrorKind::file_not_found,  ErrorKind::job_not_found,  ErrorKind::unauthorized,
     ErrorKind::gated,           ErrorKind::forbidden,      ErrorKind::rate_limited,
     ErrorKind::network,         ErrorKind::unavailable,    ErrorKind::protocol,
-    ErrorKind::integrity,       ErrorKind::no_space,       ErrorKind::storage,
-    ErrorKind::cancelled,       ErrorKind::internal,
+    ErrorKind::integrity,       ErrorKind::no_space,       ErrorKind::quota,
+    ErrorKind::storage,         ErrorKind::cancelled,      ErrorKind::internal,
 };
 
 } // namespace
@@ -46,6 +46,8 @@ std::string_view error_name(ErrorKind kind) noexcept {
         return "org.wharf.Integrity";
     case ErrorKind::no_space:
         return "org.wharf.NoSpace";
+    case ErrorKind::quota:
+        return "org.wharf.QuotaExceeded";
     case ErrorKind::storage:
         return "org.wharf.Storage";
     case ErrorKind::cancelled:
@@ -83,6 +85,7 @@ ExitCode exit_code(ErrorKind kind) noexcept {
     case ErrorKind::unavailable:
         return ExitCode::offline;
     case ErrorKind::no_space:
+    case ErrorKind::quota:
         return ExitCode::no_space;
     case ErrorKind::integrity:
         return ExitCode::integrity;

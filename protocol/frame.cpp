@@ -56,6 +56,14 @@ Result<std::optional<Frame>> FrameReader::next() {
     return std::optional<Frame>{std::move(frame)};
 }
 
+std::size_t FrameReader::descriptors() const noexcept {
+    std::size_t count = 0;
+    for (const auto& descriptors : descriptors_) {
+        count += descriptors.list.size();
+    }
+    return count;
+}
+
 std::vector<UniqueFd> FrameReader::take_descriptors(std::uint64_t message) {
     std::vector<UniqueFd> list;
     if (!descriptors_.empty() && descriptors_.front().message == message) {

@@ -45,8 +45,9 @@ class FrameReader {
     /// Whether the beginning of a message is here whose end is not. Requires: next() found none.
     bool has_partial() const noexcept { return buffer_.size() > begin_; }
 
-    /// Bytes held.
+    /// Bytes and descriptors held.
     std::size_t buffered() const noexcept { return buffer_.size() - begin_; }
+    std::size_t descriptors() const noexcept;
 
   private:
     struct Descriptors {

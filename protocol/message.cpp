@@ -1,10 +1,13 @@
 #include "protocol/message.hpp"
 
+#include "base/secret.hpp"
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include <limits>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -16,7 +19,8 @@ namespace wharf::protocol {
 
 namespace {
 
-std::size_t count_written_members(std::string_view text) noexcept {
+/// How often a character that is none in strings comes outside of them.
+std::size_t count_outside_strings(std::string_view text, char wanted) noexcept {
     std::size_t count = 0;
     bool in_string = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -24,7 +28,7 @@ std::size_t count_written_members(std::string_view text) noexcept {
             ++i;
         } else if (text[i] == '"') {
             in_string = !in_string;
-        } else if (!in_string && text[i] == ':') {
+        } else if (!in_string && text[i] == wanted) {
             ++count;
         }
     }
@@ -50,13 +54,30 @@ Error malformed(std::string_view why) {
     return Error{ErrorKind::protocol, fmt::format("a message is malformed: {}", why)};
 }
 
-Result<json::object> parse_object(std::string_view text, std::size_t member_limit) {
-    const std::size_t written = count_written_members(text);
-    if (written > member_limit) {
-        return malformed("too many members");
+/// Memory that is wiped when it is given back: there are tokens in calls.
+class WipedMemory final : public json::memory_resource {
+    void* do_allocate(std::size_t bytes, std::size_t) override { // JSON wants no wide alignment
+        return ::operator new(bytes);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t) override {
+        wipe(memory, bytes);
+        ::operator delete(memory);
+    }
+    bool do_is_equal(const json::memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+};
+
+WipedMemory wiped_memory; // has no state
+
+Result<json::object> parse_object(std::string_view text, std::size_t limit,
+                                  json::storage_ptr memory = {}) {
+    const std::size_t written = count_outside_strings(text, ':');
+    if (written > limit || count_outside_strings(text, ',') > limit) {
+        return malformed("too many members or elements");
     }
     boost::system::error_code ec;
-    json::value value = json::parse(text, ec);
+    json::value value = json::parse(text, ec, std::move(memory));
     if (ec) {
         return malformed(ec.message());
     }
@@ -157,7 +178,7 @@ std::string encode(const Reply& reply) {
 }
 
 Result<Call> decode_call(std::string_view text) {
-    Result<json::object> message = parse_object(text, call_member_limit);
+    Result<json::object> message = parse_object(text, call_value_limit, &wiped_memory);
     if (!message) {
         return message.error();
     }

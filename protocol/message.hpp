@@ -13,9 +13,10 @@ namespace wharf::protocol {
 
 namespace json = boost::json;
 
-/// The most members that all objects of a call may have together: a bound on the work that a text
-/// made to collide in hash tables can cause.
-inline constexpr std::size_t call_member_limit = 65'536;
+/// The most members of objects, and the most elements of lists and objects, that a call may have
+/// altogether: a bound on the work that a text made to collide in hash tables can cause, and on the
+/// memory that a short text can need when it is parsed.
+inline constexpr std::size_t call_value_limit = 65'536;
 
 /// What a client asks.
 struct Call {
@@ -38,7 +39,8 @@ std::string encode(const Call& call);
 std::string encode(const Reply& reply);
 
 /// Errors: protocol, when the text is not JSON (strictly: UTF-8, no member named twice, 32 levels
-/// at most) or not such a message. Members that we do not know are passed over.
+/// at most) or not such a message. Members that we do not know are passed over. The memory of a
+/// call's parameters is wiped when they end; copies of them are not.
 Result<Call> decode_call(std::string_view text);
 Result<Reply> decode_reply(std::string_view text);
 

@@ -42,9 +42,16 @@ void warn_if_empty(const DownloadResult& result, const Selection& selection,
     }
 }
 
+void warn_if_closed(const Outcome& outcome, ProgressDisplay& display) {
+    if (outcome.result.by_descriptor && !outcome.local_dir) {
+        display.warn("you cannot open this path: the repo is not public, and the cache's file "
+                     "system has no ACLs to let you in; use --local-dir");
+    }
+}
+
 /// What the listing already tells of a result.
 DownloadResult as_result(const Listing& listing) {
-    return {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt};
+    return {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt, false};
 }
 
 Outcome in_cache(DownloadResult result, const DownloadRequest& request) {
@@ -125,6 +132,7 @@ void print_job(std::int64_t job, const Selection& selection, const Session& sess
 void warn_about(const Outcome& outcome, const Selection& selection, ProgressDisplay& display) {
     warn_if_stale(outcome.result, display);
     warn_if_empty(outcome.result, selection, display);
+    warn_if_closed(outcome, display);
 }
 
 void download_detached(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display,

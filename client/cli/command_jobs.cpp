@@ -13,6 +13,7 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
+#include <pwd.h>
 #include <unistd.h>
 
 namespace wharf::cli {
@@ -82,6 +83,12 @@ json::object act(Daemon& daemon, const JobsActCommand& command, std::int64_t id,
     return daemon.call(words_for(command.action).method, std::move(parameters));
 }
 
+/// The account's name; its number where the machine does not know it.
+std::string user_name(std::int64_t uid) {
+    const passwd* entry = ::getpwuid(static_cast<uid_t>(uid));
+    return entry != nullptr ? entry->pw_name : std::to_string(uid);
+}
+
 /// Whether it concerns one job only. Without a daemon, or after Ctrl-C, no other job fares better.
 bool is_of_one_job(const Failure& failure) {
     return failure.code() != ExitCode::no_daemon && failure.code() != ExitCode::interrupted;
@@ -93,6 +100,9 @@ void run_jobs_list(const JobsListCommand& command, const Session& session) {
     Daemon daemon{session.socket};
     json::object parameters;
     parameters["all"] = command.all;
+    if (command.all_users) {
+        parameters["all_users"] = true;
+    }
     json::array listed;
     daemon.gather("org.wharf.Jobs.List", std::move(parameters), [&](const json::object& part) {
         for (const json::value& job : list_member(part, "jobs")) {
@@ -118,7 +128,8 @@ void run_jobs_list(const JobsListCommand& command, const Session& session) {
     } else {
         print_result(jobs.empty()
                          ? "No jobs.\n"
-                         : render_jobs(jobs, current_time(), terminal_columns(STDOUT_FILENO)));
+                         : render_jobs(jobs, current_time(), terminal_columns(STDOUT_FILENO),
+                                       command.all_users ? user_name : UserName{}));
     }
 }
 

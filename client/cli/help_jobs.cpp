@@ -35,13 +35,14 @@ command that waits for it. On a terminal, columns are left out where room is sho
 
 Options:
   -a, --all         also those that have ended
+  -u, --all-users   those of everybody, for administrators
   --limit N         only the N newest
   --format FORMAT   human (default; also auto, agent), json or quiet
   --json            print one object, as org.wharf.Jobs.List gives it; times in UTC
   -q, --quiet       print only their numbers
   -h, --help        show this help
 
-Exit codes: 0 done, 8 daemon not reachable, 1 anything else.
+Exit codes: 0 done, 4 not an administrator, 8 daemon not reachable, 1 anything else.
 
 Example:
   wharf jobs ls --all --limit 20

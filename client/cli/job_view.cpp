@@ -28,8 +28,10 @@ std::string repo(const Job& job) {
 }
 
 std::string files_table(const std::vector<FileProgress>& files) {
-    Table table{
-        {"FILE", Align::left}, {"DONE", Align::right}, {"SIZE", Align::right}, {"", Align::right}};
+    Table table{{{"FILE", Align::left},
+                 {"DONE", Align::right},
+                 {"SIZE", Align::right},
+                 {"", Align::right}}};
     for (const FileProgress& file : files) {
         table.add({file.path, format_size(file.done), format_size(file.total),
                    percent(file.done, file.total)});
@@ -62,17 +64,31 @@ std::string describe_state(const Job& job, TimePoint now) {
 }
 
 std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,
-                        std::optional<std::size_t> width) {
+                        std::optional<std::size_t> width, const UserName& user_name) {
     // The state is last: it is a sentence at times, and may take several lines.
-    Table table{{"ID", Align::right},         {"REPO", Align::left},       {"REV", Align::left, 2},
-                {"FILES", Align::right, 3},   {"SIZE", Align::right, 4},   {"DONE", Align::right},
-                {"PRIORITY", Align::left, 5}, {"CREATED", Align::left, 1}, {"STATE", Align::left}};
+    std::vector<Column> columns{
+        {"ID", Align::right},         {"REPO", Align::left},       {"REV", Align::left, 2},
+        {"FILES", Align::right, 3},   {"SIZE", Align::right, 4},   {"DONE", Align::right},
+        {"PRIORITY", Align::left, 5}, {"CREATED", Align::left, 1}, {"STATE", Align::left}};
+    if (user_name) {
+        columns.insert(columns.begin() + 1, {"USER", Align::left});
+    }
+    Table table{std::move(columns)};
     for (const Job& job : jobs) {
         const std::string failure = job.failure ? ": " + job.failure->message : "";
-        table.add({std::to_string(job.id), repo(job), job.revision,
-                   fmt::format("{}/{}", job.files_done, job.files_total),
-                   format_size(job.bytes_total), percent(job.bytes_done, job.bytes_total),
-                   job.priority, short_time(job.created, now), describe_state(job, now) + failure});
+        std::vector<std::string> cells{std::to_string(job.id),
+                                       repo(job),
+                                       job.revision,
+                                       fmt::format("{}/{}", job.files_done, job.files_total),
+                                       format_size(job.bytes_total),
+                                       percent(job.bytes_done, job.bytes_total),
+                                       job.priority,
+                                       short_time(job.created, now),
+                                       describe_state(job, now) + failure};
+        if (user_name) {
+            cells.insert(cells.begin() + 1, user_name(job.uid));
+        }
+        table.add(cells);
     }
     return width ? table.render(*width) : table.render();
 }

@@ -4,6 +4,8 @@
 #include "client/cli/local_time.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,9 +22,13 @@ std::string describe_wait(std::string_view reason, const std::optional<std::stri
 /// The state with all that belongs to it: "waiting: the Hub asked to wait 40 s, until 15:04:05".
 std::string describe_state(const Job& job, TimePoint now);
 
-/// The jobs in rows, within `width` columns where one is given.
+/// Names a user whose number is known.
+using UserName = std::function<std::string(std::int64_t uid)>;
+
+/// The jobs in rows, within `width` columns where one is given; with whose they are where there is
+/// a `user_name`.
 std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,
-                        std::optional<std::size_t> width);
+                        std::optional<std::size_t> width, const UserName& user_name = {});
 
 /// One job in "name  value" lines, what does not apply left out, and its files below.
 std::string render_job(const ShownJob& shown, TimePoint now);

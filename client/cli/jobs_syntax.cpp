@@ -18,6 +18,7 @@ void declare_jobs(CommandLine& line) {
     auto [list, listed] = line.add("jobs ls", JobsListCommand{});
     line.also("jobs ls", "list");
     list.flag("-a,--all", listed.all);
+    list.flag("-u,--all-users", listed.all_users);
     list.number("--limit", listed.limit);
 
     auto [show, shown] = line.add("jobs show", JobsShowCommand{});

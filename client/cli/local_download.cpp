@@ -116,7 +116,7 @@ LocalOutcome LocalDownload::run(const std::string& path) {
     LocalDir folder{path, listing.commit};
     const std::vector<LocalFile> wanted = find_outdated(folder, std::move(files));
     LocalOutcome outcome{
-        {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt},
+        {listing.commit, listing.snapshot, {}, listing.stale, std::nullopt, std::nullopt, false},
         folder.path()};
     if (!wanted.empty()) {
         outcome.result.snapshot = fetch_missing(listing, wanted).snapshot;

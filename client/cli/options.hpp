@@ -34,6 +34,7 @@ struct VersionCommand {};
 
 struct JobsListCommand {
     bool all = false;
+    bool all_users = false;
     std::optional<std::int64_t> limit = {}; ///< how many to show
 };
 struct JobsShowCommand {

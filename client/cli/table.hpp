@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace wharf::cli {
@@ -21,6 +22,7 @@ struct Column {
 class Table {
   public:
     Table(std::initializer_list<Column> columns) : columns_{columns} {}
+    explicit Table(std::vector<Column> columns) : columns_{std::move(columns)} {}
 
     /// Requires: as many cells as columns.
     void add(const std::vector<std::string>& cells);

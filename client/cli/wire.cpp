@@ -46,6 +46,9 @@ DownloadResult read_result(const json::object& object) {
     if (object.contains("count")) {
         result.count = size_member(object, "count");
     }
+    if (object.contains("by_descriptor")) {
+        result.by_descriptor = flag_member(object, "by_descriptor");
+    }
     for (const json::value& file : list_member(object, "files")) {
         if (!file.is_string()) {
             throw Error{ErrorKind::protocol, "the daemon's answer names a file that is no text"};

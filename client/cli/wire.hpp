@@ -23,6 +23,7 @@ struct DownloadResult {
     bool stale = false;
     std::optional<std::string> why;
     std::optional<std::uint64_t> count; ///< of the files that were meant
+    bool by_descriptor = false;         ///< the paths are not the caller's to open
 };
 
 /// One message of a Download's stream; one of the three is there.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,11 +31,37 @@ struct AuditEvent {
 
 std::string_view name(AuditEvent::Action action) noexcept;
 
+/// Which events are taken down.
+enum class AuditScope { restricted, all, none };
+
 /// Takes events down. Never throws and never waits: the caller is the control thread.
 class Audit {
   public:
     virtual ~Audit() = default;
     virtual void record(const AuditEvent& event) noexcept = 0;
 };
+
+/// An event as it is written down. Its texts are printable() already.
+struct AuditRecord {
+    std::chrono::system_clock::time_point time;
+    AuditEvent::Action action{};
+    uid_t uid = 0;
+    std::string user; ///< the account's name; empty when the machine does not know it
+    std::string repo;
+    std::string detail;
+    std::string result;
+};
+
+AuditRecord record_of(const AuditEvent& event, std::chrono::system_clock::time_point now);
+
+/// Text from outside as it may stand in a line: bytes that are not printable ASCII, and the
+/// backslash, are written as "\x0a", and what is very long is cut.
+std::string printable(std::string_view text);
+
+/// One line for people: "refuse alice (uid 1000) model org/name: gated (main)".
+std::string to_line(const AuditRecord& record);
+
+/// One JSON object, without a line end. The time is RFC 3339 in UTC, with milliseconds.
+std::string to_json(const AuditRecord& record);
 
 } // namespace wharf::access

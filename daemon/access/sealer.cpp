@@ -5,7 +5,6 @@
 #include "base/unique_fd.hpp"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -37,9 +36,8 @@ const unsigned char* bytes(std::string_view text) noexcept {
 unsigned char* bytes(std::string& text) noexcept {
     return reinterpret_cast<unsigned char*>(text.data());
 }
-
-void wipe(std::string& text) noexcept {
-    ::OPENSSL_cleanse(text.data(), text.size());
+unsigned char* bytes(Secret& secret) noexcept {
+    return reinterpret_cast<unsigned char*>(secret.data());
 }
 
 void fill_random(unsigned char* out, std::size_t size) {
@@ -49,12 +47,12 @@ void fill_random(unsigned char* out, std::size_t size) {
 }
 
 /// Ready to encrypt or decrypt, with the associated data taken in; null when OpenSSL refuses.
-Context begin(bool encrypt, const Sealer::Key& key, std::string_view nonce,
+Context begin(bool encrypt, std::string_view key, std::string_view nonce,
               std::string_view belongs_to) {
     Context context{::EVP_CIPHER_CTX_new()};
     int length = 0;
     const bool ready = context &&
-                       ::EVP_CipherInit_ex2(context.get(), ::EVP_aes_256_gcm(), key.data(),
+                       ::EVP_CipherInit_ex2(context.get(), ::EVP_aes_256_gcm(), bytes(key),
                                             bytes(nonce), encrypt ? 1 : 0, nullptr) == 1 &&
                        ::EVP_CipherUpdate(context.get(), nullptr, &length, bytes(belongs_to),
                                           static_cast<int>(belongs_to.size())) == 1;
@@ -67,8 +65,9 @@ Error cannot_open() {
 
 } // namespace
 
-Sealer::~Sealer() {
-    ::OPENSSL_cleanse(key_.data(), key_.size());
+Sealer::Sealer(Key key) : key_{key.size()} {
+    std::ranges::copy(key, key_.data());
+    wipe(key.data(), key.size());
 }
 
 std::string Sealer::seal(std::string_view secret, std::string_view belongs_to) const {
@@ -77,7 +76,7 @@ std::string Sealer::seal(std::string_view secret, std::string_view belongs_to) c
     unsigned char* content = nonce + nonce_size;
     fill_random(nonce, nonce_size);
     const Context context =
-        begin(true, key_, std::string_view{sealed}.substr(1, nonce_size), belongs_to);
+        begin(true, key_.view(), std::string_view{sealed}.substr(1, nonce_size), belongs_to);
     int length = 0;
     if (!context ||
         ::EVP_CipherUpdate(context.get(), content, &length, bytes(secret),
@@ -90,23 +89,22 @@ std::string Sealer::seal(std::string_view secret, std::string_view belongs_to) c
     return sealed;
 }
 
-Result<std::string> Sealer::open(std::string_view sealed, std::string_view belongs_to) const {
+Result<Secret> Sealer::open(std::string_view sealed, std::string_view belongs_to) const {
     if (sealed.size() < overhead || sealed.front() != version) {
         return cannot_open();
     }
     const auto nonce = sealed.substr(1, nonce_size);
     const auto content = sealed.substr(1 + nonce_size, sealed.size() - overhead);
     std::string tag{sealed.substr(sealed.size() - tag_size)}; // OpenSSL wants it writable
-    std::string secret(content.size(), '\0');
-    const Context context = begin(false, key_, nonce, belongs_to);
+    Secret secret{content.size()};
+    const Context context = begin(false, key_.view(), nonce, belongs_to);
     int length = 0;
     if (!context ||
         ::EVP_CipherUpdate(context.get(), bytes(secret), &length, bytes(content),
                            static_cast<int>(content.size())) != 1 ||
         ::EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) != 1 ||
         ::EVP_CipherFinal_ex(context.get(), bytes(secret) + length, &length) != 1) {
-        wipe(secret); // not authentic: nobody may look at it
-        return cannot_open();
+        return cannot_open(); // not authentic: nobody may look at it
     }
     return secret;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/secret.hpp"
 
 #include <array>
 #include <cstddef>
@@ -22,19 +23,20 @@ class Sealer {
     static constexpr std::size_t key_size = 32;
     using Key = std::array<unsigned char, key_size>;
 
-    explicit Sealer(const Key& key) noexcept : key_{key} {}
+    /// Wipes its copy of the key; what is kept is a Secret.
+    explicit Sealer(Key key);
     Sealer(const Sealer&) = delete;
     Sealer& operator=(const Sealer&) = delete;
-    ~Sealer(); ///< wipes the key
+    ~Sealer() = default;
 
     /// Throws an internal Error when the system has no randomness to give.
     std::string seal(std::string_view secret, std::string_view belongs_to) const;
 
     /// Errors: storage, when it was sealed with another key or for something else, or was changed.
-    Result<std::string> open(std::string_view sealed, std::string_view belongs_to) const;
+    Result<Secret> open(std::string_view sealed, std::string_view belongs_to) const;
 
   private:
-    Key key_;
+    Secret key_;
 };
 
 /// The key of this box: made from the systemd credential "wharf-key" (any content of at least 32

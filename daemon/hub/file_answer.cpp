@@ -14,11 +14,16 @@ Error unfit(const Subject& subject, std::string_view why) {
                  fmt::format("the answer for {} does not fit: {}", describe(subject), why)};
 }
 
+Error changed(const ExpectedFile& file, std::string_view what) {
+    return Error{ErrorKind::protocol,
+                 fmt::format("the Hub's {} of {} has changed", what, describe(file.subject))};
+}
+
 Error changed(const ExpectedFile& file, std::string_view what, std::string_view is,
               std::string_view expected) {
     return Error{ErrorKind::protocol,
-                 fmt::format("the Hub's {} of {} has changed: {}, expected {}", what,
-                             describe(file.subject), quoted(is), quoted(expected))};
+                 fmt::format("{}: {}, expected {}", changed(file, what).message(), quoted(is),
+                             quoted(expected))};
 }
 
 /// The content's name that the answer gives; empty if none.
@@ -81,8 +86,8 @@ Result<void> check_coding(const net::Headers& headers, const Subject& subject) {
 Result<void> check_identity(const net::HttpResponse& response, const ExpectedFile& file) {
     const net::Headers& headers = response.headers();
     const auto commit = headers.find("X-Repo-Commit");
-    if (commit && trimmed(*commit) != file.subject.revision) {
-        return changed(file, "commit", *commit, file.subject.revision);
+    if (commit && trimmed(*commit) != file.commit) { // not named: others may not know it
+        return changed(file, "commit");
     }
     if (const std::string etag = named_blob(response); !etag.empty() && etag != file.etag) {
         return changed(file, "content", etag, file.etag);

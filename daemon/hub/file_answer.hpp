@@ -11,7 +11,8 @@ namespace wharf::hub {
 
 /// What is known of a file before it is asked for.
 struct ExpectedFile {
-    Subject subject; ///< its revision is the commit
+    Subject subject;
+    std::string commit;
     std::string etag;
     std::uint64_t size = 0;
 };

@@ -5,7 +5,7 @@
 #include "daemon/hub/header_fields.hpp"
 #include "daemon/hub/hub_error.hpp"
 #include "daemon/hub/hub_json.hpp"
-#include "daemon/hub/text.hpp"
+#include "daemon/hub/redirects.hpp"
 #include "daemon/hub/transport.hpp"
 #include "daemon/hub/urls.hpp"
 
@@ -33,19 +33,14 @@ struct HubClient::ApiAnswer {
 
 namespace {
 
-constexpr int most_redirects = 10;
 constexpr std::size_t most_error_bytes = 64 << 10;
 constexpr std::size_t most_answer_bytes = 64 << 20;
 constexpr std::size_t most_pages = 20'000;
 constexpr std::size_t most_files = 2'000'000;
 constexpr std::size_t longest_token = 8 << 10;
 
-bool is_redirect(unsigned status) noexcept {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 /// A token goes into a header line: nothing that could end it or begin another may be in it.
-bool is_sendable(const std::string& secret) noexcept {
+bool is_sendable(std::string_view secret) noexcept {
     return secret.size() <= longest_token &&
            std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -58,12 +53,12 @@ net::HttpRequest request_for(const net::Url& url, const net::Url& endpoint, cons
     // Sizes and offsets must be those of the content; the Hub compresses when it may.
     request.headers.add("Accept-Encoding", "identity");
     if (!token.empty() && url.same_origin(endpoint)) {
-        const std::string& secret = token.reveal();
+        const std::string_view secret = token.reveal();
         if (!is_sendable(secret)) {
             throw Error{ErrorKind::unauthorized, "the token holds characters that no token has",
                         "check where the token comes from"};
         }
-        request.headers.add("Authorization", "Bearer " + secret);
+        request.headers.add("Authorization", std::string{"Bearer "}.append(secret));
     }
     return request;
 }
@@ -103,74 +98,6 @@ T value_about(Result<T> result, const Subject& subject) {
     return std::move(result).value();
 }
 
-/// "https://host": an origin for sentences.
-std::string origin_of(const net::Url& url) {
-    return fmt::format("{}://{}", url.scheme, url.authority());
-}
-
-/// Where a redirect leads to. Errors: protocol.
-Result<net::Url> redirect_target(const Ended& answer, const net::Url& from,
-                                 const Subject& subject) {
-    const auto location = answer.headers.find("Location");
-    if (!location) {
-        return Error{ErrorKind::protocol, fmt::format("{} redirects {} without saying where to",
-                                                      from.authority(), describe(subject))};
-    }
-    auto target = from.resolve(*location);
-    if (!target) { // not quoted: the query of a signed URL is a secret
-        return Error{ErrorKind::protocol,
-                     fmt::format("{} redirects {} to something that is not a web address",
-                                 from.authority(), describe(subject))};
-    }
-    return target;
-}
-
-Error too_many_redirects(const Subject& subject) {
-    return Error{ErrorKind::protocol, fmt::format("{} is redirected more than {} times",
-                                                  describe(subject), most_redirects)};
-}
-
-Error foreign_redirect(const net::Url& target, const Subject& subject) {
-    return Error{ErrorKind::protocol,
-                 fmt::format("the Hub redirects the question for {} to {}, which is not the Hub",
-                             describe(subject), origin_of(target)),
-                 "if that is the Hub's new address, set it as the endpoint"};
-}
-
-/// The next page's URL. Errors: protocol when it is not below the endpoint's API for such repos:
-/// the token will be sent there.
-Result<net::Url> next_page(const std::string& reference, const net::Url& page,
-                           const net::Url& endpoint, const Subject& subject) {
-    auto next = page.resolve(reference);
-    if (!next) {
-        return Error{ErrorKind::protocol, fmt::format("the next page of the listing of {} is not "
-                                                      "at a web address",
-                                                      describe(subject))};
-    }
-    if (!next->same_origin(endpoint)) {
-        return Error{ErrorKind::protocol,
-                     fmt::format("the next page of the listing of {} is said to be at {}, which is "
-                                 "not the Hub",
-                                 describe(subject), origin_of(*next))};
-    }
-    if (!next->target.starts_with(api_path(endpoint, subject.repo.type))) {
-        return Error{ErrorKind::protocol,
-                     fmt::format("the next page of the listing of {} is said to be outside the "
-                                 "API, at {}",
-                                 describe(subject), next->to_log())};
-    }
-    return next;
-}
-
-/// Whether a location from elsewhere may be asked: where the Hub is asked safely, so are its files.
-void check_scheme(const net::Url& url, const net::Url& endpoint, const Subject& subject) {
-    if (endpoint.is_tls() && !url.is_tls()) {
-        throw Error{ErrorKind::protocol,
-                    fmt::format("{} is said to be at {}, without encryption; refused",
-                                describe(subject), origin_of(url))};
-    }
-}
-
 net::HttpRequest file_request(const net::Url& url, const net::Url& endpoint, const Token& token,
                               const std::optional<ByteRange>& range) {
     net::HttpRequest request = request_for(url, endpoint, token);
@@ -203,6 +130,40 @@ Awaitable<std::string> HubClient::commit_of(RepoId repo, std::string revision, T
                                 describe(repo), commit)};
     }
     co_return commit;
+}
+
+/// Of spaces, what the Hub says for all does not tell whether the files are there for all: they
+/// may be "protected", and `gated` cannot be asked for. So the question is whether all may read.
+Awaitable<RepoAccess> HubClient::standing(RepoId repo) {
+    if (repo.type == RepoType::space) {
+        co_await auth_check(std::move(repo), Token{});
+        co_return RepoAccess{.is_private = false, .gated = false, .disabled = false};
+    }
+    const Subject subject{repo, {}, {}};
+    net::Url url = standing_url(endpoint_, repo);
+    const ApiAnswer answer = co_await ask_api(std::move(url), Token{}, subject);
+    co_return value_about(access_from_json(answer.body), subject);
+}
+
+Awaitable<> HubClient::auth_check(RepoId repo, Token token) {
+    const Subject subject{repo, {}, {}};
+    net::Url url = auth_check_url(endpoint_, repo);
+    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    // Only this answer is a proof, whatever else of the Hub's a redirect (to a page where one can
+    // log in) led to.
+    const std::string_view target = answer.url.target;
+    if (!target.starts_with(api_path(endpoint_, repo.type)) || !target.ends_with("/auth-check")) {
+        throw Error{ErrorKind::protocol,
+                    fmt::format("the question who may read {} is redirected to something else",
+                                describe(repo))};
+    }
+}
+
+Awaitable<TokenOwner> HubClient::whoami(Token token) {
+    const Subject subject = token_account();
+    net::Url url = whoami_url(endpoint_);
+    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    co_return value_about(owner_from_json(answer.body), subject);
 }
 
 Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token token) {
@@ -245,7 +206,7 @@ Awaitable<HubClient::ApiAnswer> HubClient::ask_api(net::Url url, Token token, Su
             throw hub_error(refusal_of(answer), subject);
         }
         // Renamed repos are answered with 307 and a relative Location.
-        url = redirect_target(answer, url, subject).value();
+        url = redirect_target(answer.headers, url, subject).value();
         if (!url.same_origin(endpoint_)) {
             throw foreign_redirect(url, subject);
         }
@@ -257,12 +218,13 @@ Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, st
                                          std::optional<ByteRange> range,
                                          std::optional<net::Url> location) {
     assert(!range || (range->begin < range->end && range->end <= size));
-    const ExpectedFile file{{source.repo, source.commit, source.path}, std::move(etag), size};
+    const ExpectedFile file{shared_file(source.repo, source.commit), source.commit, std::move(etag),
+                            size};
     const bool located = location.has_value();
     net::Url url = located ? *std::move(location)
                            : file_url(endpoint_, source.repo, source.commit, source.path);
     for (int hop = 0; hop <= most_redirects; ++hop) {
-        check_scheme(url, endpoint_, file.subject);
+        check_scheme(url, endpoint_, file.subject).value();
         net::HttpRequest request = file_request(url, endpoint_, source.token, range);
         net::HttpResponse response =
             co_await transport_->send(std::move(request), Account{source.token, Bucket::files});
@@ -282,7 +244,7 @@ Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, st
             }
             throw location_error(refusal_of(answer), url, file.subject);
         }
-        url = redirect_target(answer, url, file.subject).value();
+        url = redirect_target(answer.headers, url, file.subject).value();
     }
     throw too_many_redirects(file.subject);
 }

@@ -58,6 +58,19 @@ class HubClient {
     /// the token may see the repo.
     Awaitable<std::string> commit_of(RepoId repo, std::string revision, Token token);
 
+    /// What the repo is to somebody without a token; what the Hub does not say counts against it.
+    /// Throws the refusal (repo_not_found, gated, forbidden) when it is not even shown.
+    Awaitable<RepoAccess> standing(RepoId repo);
+
+    /// Returns when the token may read the repo's files, by the Hub's word; throws its refusal:
+    /// unauthorized (the token is wrong, expired or revoked), repo_not_found, gated, forbidden.
+    /// Without a token: whether everybody may.
+    Awaitable<> auth_check(RepoId repo, Token token);
+
+    /// Whose the token is; throws unauthorized when it is wrong, expired or revoked. The Hub
+    /// allows few of these questions.
+    Awaitable<TokenOwner> whoami(Token token);
+
     /// All files of a commit; follows the pages. A next page on another origin is refused. Limits:
     /// 64 MiB a page, 20,000 pages, 2,000,000 files.
     Awaitable<TreePtr> list_tree(RepoId repo, std::string commit, Token token);

@@ -15,7 +15,10 @@ std::string_view field(const net::Headers& headers, std::string_view name) noexc
 }
 
 /// ": " and what the Hub says about it; empty when it says nothing that can be shown.
-std::string spoken_reason(const Refusal& refusal) {
+std::string spoken_reason(const Refusal& refusal, const Subject& subject) {
+    if (!subject.alias.empty()) {
+        return {};
+    }
     std::string text = spoken_text(field(refusal.headers, "X-Error-Message"));
     if (text.empty()) {
         text = spoken_text(error_text(refusal.body));
@@ -40,7 +43,7 @@ Error no_such_repo(const Subject& subject) {
 }
 
 Error no_such_file(const Subject& subject) {
-    if (subject.path.empty()) {
+    if (subject.path.empty() && subject.alias.empty()) {
         return Error{ErrorKind::file_not_found,
                      fmt::format("the Hub has no files of {}", describe(subject))};
     }
@@ -62,8 +65,8 @@ Error gated(const Subject& subject) {
 }
 
 Error bad_token(const Subject& subject) {
-    return Error{ErrorKind::unauthorized,
-                 fmt::format("the Hub does not accept the token for {}", describe(subject.repo)),
+    const std::string what = subject.repo.name.empty() ? "" : " for " + describe(subject.repo);
+    return Error{ErrorKind::unauthorized, fmt::format("the Hub does not accept the token{}", what),
                  "it may be mistyped, expired or revoked: log in again"};
 }
 
@@ -107,8 +110,8 @@ Error plain_error(const Refusal& refusal, const Subject& subject) {
     const std::string what = describe(subject);
     switch (refusal.status) {
     case 401:
-        if (field(refusal.headers, "X-Error-Message") ==
-            "Invalid credentials in Authorization header") {
+        if (subject.repo.name.empty() || field(refusal.headers, "X-Error-Message") ==
+                                             "Invalid credentials in Authorization header") {
             return bad_token(subject);
         }
         return no_such_repo(subject);
@@ -118,14 +121,15 @@ Error plain_error(const Refusal& refusal, const Subject& subject) {
     case 403:
     case 451:
         return Error{ErrorKind::forbidden,
-                     fmt::format("the Hub refuses {}{}", what, spoken_reason(refusal))};
-    case 407:
-        return Error{ErrorKind::forbidden, "the proxy asks for a user and password",
-                     "put them into the proxy's address in the configuration"};
+                     fmt::format("the Hub refuses {}{}", what, spoken_reason(refusal, subject))};
+    case 407: // the Hub has not been asked: this says nothing about who may have what
+        return Error{ErrorKind::network, "the proxy asks for a user and password",
+                     "put them into the proxy's address in the configuration"}
+            .set_lasting();
     default:
         return Error{ErrorKind::protocol,
                      fmt::format("the Hub answered {} for {}{}", refusal.status, what,
-                                 spoken_reason(refusal))};
+                                 spoken_reason(refusal, subject))};
     }
 }
 
@@ -135,7 +139,18 @@ std::string describe(const RepoId& repo) {
     return fmt::format("{} {}", name(repo.type), repo.name);
 }
 
+Subject shared_file(const RepoId& repo, std::string_view revision) {
+    return {repo, std::string{revision}, {}, "the file"};
+}
+
+Subject token_account() {
+    return {{}, {}, {}, "the token's account"};
+}
+
 std::string describe(const Subject& subject) {
+    if (!subject.alias.empty()) {
+        return std::string{subject.alias};
+    }
     std::string text = describe(subject.repo);
     if (!subject.path.empty()) {
         text = fmt::format("{} of {}", quoted(subject.path), text);

@@ -13,10 +13,20 @@ namespace wharf::hub {
 
 /// What a question was about, for sentences.
 struct Subject {
-    RepoId repo;
+    RepoId repo;          ///< without a name: not about a repo
     std::string revision; ///< as asked; empty: the repo as a whole
     std::string path;     ///< empty: not about one file
+    /// What sentences say in place of all these. For a blob that several ask for, each from a repo
+    /// and by a path of his own: none is to hear of the others'. The Hub's own words, which may
+    /// name them, are left out then.
+    std::string_view alias = {};
 };
+
+/// A file's bytes, whoever asks for them.
+Subject shared_file(const RepoId& repo, std::string_view revision);
+
+/// The account that a token belongs to.
+Subject token_account();
 
 /// "model org/name".
 std::string describe(const RepoId& repo);
@@ -33,8 +43,10 @@ struct Refusal {
 };
 
 /// The Error that an answer of the Hub itself means. X-Error-Code decides before the status does,
-/// as for the official client. A repo that does not exist and one that the token may not see give
-/// the same Error: not even the Hub's own words, which differ, get through.
+/// as for the official client. What is refused to the asker himself names the repo also where the
+/// subject has an alias: such an Error is for nobody else. A repo that does not exist and one that
+/// the token may not see give the same Error: not even the Hub's own words, which differ, get
+/// through.
 Error hub_error(const Refusal& refusal, const Subject& subject);
 
 /// The Error that an answer from where the Hub sent us means (a CDN, a signed URL). Such hosts know

@@ -227,6 +227,34 @@ void append_texts(std::string& out, simdjson::simdjson_result<dom::element> valu
     }
 }
 
+/// Only a plain `false` is one: null, a number or a text may mean anything.
+bool is_false(const Value& value) noexcept {
+    bool is = true;
+    return value && value->get(is) == simdjson::SUCCESS && !is;
+}
+
+/// A text of the Hub's for people, made harmless; empty if it is none.
+std::string shown(const Value& value) {
+    std::string_view text;
+    return value && value->get(text) == simdjson::SUCCESS ? spoken_text(text) : std::string{};
+}
+
+/// The names of a list's objects.
+std::vector<std::string> names_of(const Value& list) {
+    std::vector<std::string> names;
+    dom::array items;
+    if (!list || list->get(items) != simdjson::SUCCESS) {
+        return names;
+    }
+    for (const dom::element item : items) {
+        std::string_view name;
+        if (item["name"].get(name) == simdjson::SUCCESS) {
+            names.push_back(spoken_text(name));
+        }
+    }
+    return names;
+}
+
 } // namespace
 
 Result<std::string> commit_from_json(std::string_view body) {
@@ -248,6 +276,63 @@ Result<std::string> commit_from_json(std::string_view body) {
         return malformed("the repo's description", "its \"sha\" is not 40 hex digits");
     }
     return std::string{*text};
+}
+
+Result<RepoAccess> access_from_json(std::string_view body) {
+    dom::parser parser;
+    const auto root = parse(parser, body);
+    if (!root) {
+        return root.error();
+    }
+    Value is_private;
+    Value gated;
+    Value disabled;
+    const Wanted wanted[] = {{"private", &is_private}, {"gated", &gated}, {"disabled", &disabled}};
+    if (auto taken = take(*root, "the repo's description", wanted); !taken) {
+        return taken.error();
+    }
+    return RepoAccess{.is_private = !is_false(is_private),
+                      .gated = !is_false(gated),
+                      .disabled = disabled && !is_false(disabled)};
+}
+
+Result<TokenOwner> owner_from_json(std::string_view body) {
+    dom::parser parser;
+    const auto root = parse(parser, body);
+    if (!root) {
+        return root.error();
+    }
+    constexpr std::string_view where = "the token's account";
+    Value name;
+    Value fullname;
+    Value type;
+    Value orgs;
+    Value auth;
+    const Wanted wanted[] = {{"name", &name},
+                             {"fullname", &fullname},
+                             {"type", &type},
+                             {"orgs", &orgs},
+                             {"auth", &auth}};
+    if (auto taken = take(*root, where, wanted); !taken) {
+        return taken.error();
+    }
+    TokenOwner owner{.name = shown(name),
+                     .fullname = shown(fullname),
+                     .type = shown(type),
+                     .orgs = names_of(orgs),
+                     .token_name = {},
+                     .token_role = {}};
+    if (owner.name.empty()) {
+        return malformed(where, "its \"name\" is missing or not a text");
+    }
+    if (auth) { // asking what is no object for a key gives nothing
+        const auto token = (*auth)["accessToken"];
+        append_text(owner.token_name, token["displayName"]);
+        append_text(owner.token_role, token["role"]);
+        owner.token_name = spoken_text(owner.token_name);
+        owner.token_role = spoken_text(owner.token_role);
+    }
+    return owner;
 }
 
 Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& files,

@@ -17,6 +17,13 @@ namespace wharf::hub {
 /// The `sha` of a repo's description: the commit, 40 hex digits.
 Result<std::string> commit_from_json(std::string_view body);
 
+/// Who may see a repo: its `private`, `gated` (false or how access is given) and `disabled`. What
+/// is missing counts against the repo.
+Result<RepoAccess> access_from_json(std::string_view body);
+
+/// Whose a token is, as whoami-v2 has it. Its texts are made fit to be shown.
+Result<TokenOwner> owner_from_json(std::string_view body);
+
 /// Appends a page's files, checked for themselves (make_tree checks them together). Everything that
 /// is not of type "file" is a folder, as for the official client, and only its path is checked.
 /// At most `limit` files in all.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/secret.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -34,17 +35,43 @@ struct RepoId {
 Result<std::string> parse_revision(std::string_view text);
 
 /// A token on its way to the Hub. A type of its own so that it is never formatted by accident: it
-/// has no conversion to text and no stream operator.
+/// has no conversion to text and no stream operator. Its text is a Secret that all copies share;
+/// the last one wipes it.
 class Token {
   public:
     Token() = default;
-    explicit Token(std::string secret) : secret_{std::move(secret)} {}
-    bool empty() const noexcept { return secret_.empty(); }
-    const std::string& reveal() const noexcept { return secret_; }
-    bool operator==(const Token&) const = default;
+    explicit Token(std::string_view secret)
+        : secret_{secret.empty() ? nullptr : std::make_shared<const Secret>(secret)} {}
+    explicit Token(Secret secret)
+        : secret_{secret.empty() ? nullptr : std::make_shared<const Secret>(std::move(secret))} {}
+    bool empty() const noexcept { return secret_ == nullptr; }
+    /// Whoever makes a copy of it wipes that.
+    std::string_view reveal() const noexcept {
+        return secret_ ? secret_->view() : std::string_view{};
+    }
+    bool operator==(const Token& other) const noexcept {
+        return secret_ == other.secret_ || (secret_ && other.secret_ && *secret_ == *other.secret_);
+    }
 
   private:
-    std::string secret_;
+    std::shared_ptr<const Secret> secret_;
+};
+
+/// What a repo is to somebody who shows no token.
+struct RepoAccess {
+    bool is_private = true;
+    bool gated = true;     ///< its page is there for all, its files are not
+    bool disabled = false; ///< the Hub gives it to nobody
+};
+
+/// Whose a token is, by the Hub's word. All texts are fit to be shown: printable, short, one line.
+struct TokenOwner {
+    std::string name;
+    std::string fullname;          ///< may be empty
+    std::string type;              ///< "user" or "org"
+    std::vector<std::string> orgs; ///< names
+    std::string token_name;        ///< what its owner called the token; may be empty
+    std::string token_role;        ///< "read", "write", "fineGrained"; may be empty
 };
 
 /// One file of a commit.

@@ -38,6 +38,20 @@ net::Url revision_url(const net::Url& endpoint, const RepoId& repo, std::string_
                                              repo.name, net::percent_encode(revision, false)));
 }
 
+net::Url standing_url(const net::Url& endpoint, const RepoId& repo) {
+    return with_target(endpoint, fmt::format("{}{}?expand=private&expand=gated&expand=disabled",
+                                             api_path(endpoint, repo.type), repo.name));
+}
+
+net::Url auth_check_url(const net::Url& endpoint, const RepoId& repo) {
+    return with_target(endpoint,
+                       fmt::format("{}{}/auth-check", api_path(endpoint, repo.type), repo.name));
+}
+
+net::Url whoami_url(const net::Url& endpoint) {
+    return with_target(endpoint, fmt::format("{}/api/whoami-v2", prefix(endpoint)));
+}
+
 net::Url tree_url(const net::Url& endpoint, const RepoId& repo, std::string_view commit) {
     return with_target(endpoint, fmt::format("{}{}/tree/{}?recursive=true&expand=false",
                                              api_path(endpoint, repo.type), repo.name,

@@ -17,6 +17,14 @@ std::string api_path(const net::Url& endpoint, RepoType type);
 /// Asking it answers with what the Hub knows of a repo at a revision; its `sha` is the commit.
 net::Url revision_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision);
 
+/// Asking it answers with who may see the repo (RepoAccess), and little else.
+net::Url standing_url(const net::Url& endpoint, const RepoId& repo);
+
+/// Answers 200 when the asker may read the repo's files.
+net::Url auth_check_url(const net::Url& endpoint, const RepoId& repo);
+
+net::Url whoami_url(const net::Url& endpoint);
+
 /// The first page of all files of a commit, without the costly details (expand=false).
 net::Url tree_url(const net::Url& endpoint, const RepoId& repo, std::string_view commit);
 

@@ -1,6 +1,6 @@
-// One run: resolve() → sort_out() → require_room() → fetch_missing() → finish(). A run that was
-// cancelled or failed leaves nothing behind but what the store holds; the next one begins again and
-// finds it there.
+// One run: the gate → resolve() → sort_out() → require_room() → fetch_missing() → finish(). A run
+// that was cancelled or failed leaves nothing behind but what the store holds; the next one begins
+// again and finds it there.
 //
 // While files arrive, those that take files from the list (fetch_some) do not wait for their
 // pointers: fetch_missing() puts all that have arrived into the snapshot in one go, again and
@@ -10,6 +10,7 @@
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -48,6 +49,7 @@ DownloadWork::DownloadWork(const DownloadContext& context, JobRecord& record)
 
 Awaitable<> DownloadWork::run(std::function<void()> changed) {
     const auto& order = record_.order;
+    co_await context_.gate.require(order.uid, order.token, order.repo);
     co_await resolve(std::move(changed));
     const ScopeExit forget{[this] { // a job that waits must not hold lists
         missing_ = {};
@@ -266,6 +268,15 @@ Awaitable<> DownloadWork::finish() {
     const bool was_moved = known && *known != order.ref_before;
     co_await context_.store.finish_snapshot(order.repo, order.commit,
                                             was_moved ? order.commit : order.revision);
+    if (record_.detached) { // what somebody waits for is taken down when it is handed to him
+        context_.audit.record(
+            {.action = access::AuditEvent::Action::download,
+             .uid = order.uid,
+             .repo = hub::describe(order.repo),
+             .detail = fmt::format("{} at {}: job {}", order.revision, order.commit, record_.id),
+             .result = "ok",
+             .restricted = !context_.gate.is_public(order.repo)});
+    }
 }
 
 Progress DownloadWork::progress() const {

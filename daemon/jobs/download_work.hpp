@@ -1,5 +1,7 @@
 #pragma once
 
+#include "daemon/access/audit.hpp"
+#include "daemon/access/gate.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/jobs/room.hpp"
 #include "daemon/jobs/work.hpp"
@@ -16,7 +18,9 @@ namespace wharf::jobs {
 
 /// What downloading needs from the rest of the daemon.
 struct DownloadContext {
-    Executor executor; ///< the control thread's
+    Executor executor;  ///< the control thread's
+    access::Gate& gate; ///< asked before anything of a repo is told
+    access::Audit& audit;
     store::Store& store;
     transfer::Flights& flights;
     transfer::Lookups& lookups;
@@ -24,7 +28,8 @@ struct DownloadContext {
     std::size_t files_at_once = 32;
 };
 
-/// Brings the files of one job into its snapshot: finds out the commit, puts in place what is held,
+/// Brings the files of one job into its snapshot: asks whether its account may read the repo (a job
+/// may run long after it was asked for), finds out the commit, puts in place what is held,
 /// joins the flights of what is missing, makes the snapshot durable and moves the ref. The list of
 /// what is missing is of pointers into the commit's file list, so a waiting file costs a few bytes.
 class DownloadWork final : public Work {

@@ -6,6 +6,7 @@
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -31,6 +32,16 @@ DownloadOrder order_for(const DownloadRequest& request, std::string commit) {
             .token = request.token};
 }
 
+void require_right_to_fetch(const DownloadRequest& request) {
+    if (!request.may_fetch) {
+        throw Error{ErrorKind::forbidden,
+                    fmt::format("not all of this is in the cache, and your account may not have "
+                                "the daemon download files of {}",
+                                request.repo.name),
+                    "ask the administrator: [access] download_users and download_groups"};
+    }
+}
+
 } // namespace
 
 Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sealer& sealer,
@@ -48,7 +59,7 @@ Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sea
 std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     const auto& names = request.filter.files;
     if (request.force || names.empty() || names.size() > most_warm_files ||
-        !is_commit_id(request.revision)) {
+        !is_commit_id(request.revision) || !context_.gate.admits(request.uid, request.repo)) {
         return std::nullopt;
     }
     Plan plan;
@@ -71,6 +82,7 @@ std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
 }
 
 Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note) {
+    co_await context_.gate.require(request.uid, request.token, request.repo);
     Plan plan;
     plan.revision =
         co_await context_.lookups.commit_of(request.repo, request.revision, request.token, note);
@@ -95,6 +107,7 @@ Awaitable<bool> Downloads::complete_from_cache(DownloadRequest request,
 }
 
 std::unique_ptr<Watch> Downloads::start(const DownloadRequest& request, const Plan& plan) {
+    require_right_to_fetch(request);
     return table_.ask(order_for(request, plan.revision.commit), request.priority);
 }
 
@@ -154,6 +167,7 @@ Awaitable<Downloads::Detached> Downloads::detach(DownloadRequest request) {
             co_return Detached{.job = {}, .held = plan};
         }
     }
+    require_right_to_fetch(request);
     // The last known commit is not what is wanted: the job asks again when the Hub can be asked.
     const bool known = plan && !plan->revision.stale;
     DownloadOrder order = order_for(request, known ? plan->revision.commit : std::string{});
@@ -166,6 +180,16 @@ Awaitable<> Downloads::finish(DownloadRequest request, std::shared_ptr<const Pla
         co_await context_.store.finish_snapshot(request.repo, plan->revision.commit,
                                                 request.revision);
     }
+}
+
+bool Downloads::by_descriptor_only(const DownloadRequest& request) const {
+    return !context_.store.path_is_open_to(request.repo, request.uid);
+}
+
+Awaitable<UniqueFd> Downloads::open(DownloadRequest request, std::string commit, std::string path) {
+    co_await context_.gate.require(request.uid, request.token, request.repo);
+    UniqueFd file = co_await context_.store.open_file(request.repo, commit, path);
+    co_return file;
 }
 
 Awaitable<std::vector<bool>> Downloads::held(DownloadRequest request,

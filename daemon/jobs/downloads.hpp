@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "daemon/jobs/download_work.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/transfer/lookups.hpp"
@@ -22,6 +23,7 @@ struct DownloadRequest {
     bool force = false;
     Priority priority = Priority::normal;
     hub::Token token;
+    bool may_fetch = true; ///< false: what is cached may be had, nothing else
 };
 
 /// What a request covers, once the Hub or our memory has been asked.
@@ -51,7 +53,8 @@ class Downloads {
     /// Puts what is held into the snapshot; true when that is everything.
     Awaitable<bool> complete_from_cache(DownloadRequest request, std::shared_ptr<Plan> plan);
 
-    /// Starts or joins the job that brings what is missing.
+    /// Starts or joins the job that brings what is missing. Throws forbidden when the account may
+    /// not have anything fetched.
     std::unique_ptr<Watch> start(const DownloadRequest& request, const Plan& plan);
 
     /// What became of a request whose asker does not wait: a job that survives everything, or, when
@@ -68,8 +71,18 @@ class Downloads {
     /// Makes a complete snapshot durable and points the revision's ref at it.
     Awaitable<> finish(DownloadRequest request, std::shared_ptr<const Plan> plan);
 
+    /// A read-only descriptor of a file of a finished plan. Asks the gate again: a plan may be
+    /// older than its asker's grant.
+    Awaitable<UniqueFd> open(DownloadRequest request, std::string commit, std::string path);
+
+    /// Whether the asker cannot open the paths of a plan and needs descriptors: the repo is not
+    /// public, and the cache's file system cannot let single accounts in.
+    bool by_descriptor_only(const DownloadRequest& request) const;
+
     /// Which of the plan's files are in the cache.
     Awaitable<std::vector<bool>> held(DownloadRequest request, std::shared_ptr<const Plan> plan);
+
+    bool is_public(const hub::RepoId& repo) const { return context_.gate.is_public(repo); }
 
     JobTable& table() noexcept { return table_; }
 

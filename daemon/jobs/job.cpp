@@ -309,6 +309,10 @@ JobInfo Job::info() {
     JobInfo info = describe(record_);
     Progress now = progress();
     info.state = state();
+    if (const auto count = context_.turns.exhausted_by(record_.order.uid);
+        count && record_.state == JobState::queued) {
+        info.reason = fmt::format("{} jobs of this account run already, as many as it may", *count);
+    }
     if (record_.state == JobState::running) {
         info.reason = std::move(now.reason);
         info.bytes_per_second = speedometer_.sample(now.counts.bytes_done);

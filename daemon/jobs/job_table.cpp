@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <ranges>
-#include <unistd.h>
 
 namespace wharf::jobs {
 
@@ -16,15 +15,6 @@ namespace {
 constexpr std::size_t most_jobs_of_account = 10'000;
 
 constexpr std::chrono::hours trim_period{1};
-
-/// Root and the account that runs the daemon see and change everybody's jobs.
-bool sees_all(uid_t uid) noexcept {
-    return uid == 0 || uid == ::geteuid();
-}
-
-bool may_see(uid_t uid, const JobRecord& record) noexcept {
-    return uid == record.order.uid || sees_all(uid);
-}
 
 Error no_such_job(std::uint64_t id) {
     return Error{ErrorKind::job_not_found, fmt::format("there is no job {}", id),
@@ -45,7 +35,8 @@ Error wrong_state(const JobRecord& record) {
 bool is_refusal(ErrorKind kind) noexcept {
     return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
            kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found;
+           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
+           kind == ErrorKind::quota;
 }
 
 /// The same job, as if it had just been asked for by somebody who does not wait.
@@ -79,7 +70,9 @@ Watch::~Watch() {
 }
 
 JobTable::JobTable(TableContext context)
-    : context_{std::move(context)}, turns_{context_.options.max_running},
+    : context_{std::move(context)},
+      turns_{context_.options.max_running,
+             [this](uid_t uid) { return limits_of(uid).running_jobs; }},
       job_context_{.executor = context_.executor,
                    .turns = turns_,
                    .make_work = context_.make_work,
@@ -173,6 +166,9 @@ std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priorit
         if (record.order.token != order.token && !job->is_idle()) {
             continue;
         }
+        if (record.state == JobState::paused && !record.held) {
+            require_place_in_queue(order.uid);
+        }
         take_token(*job, std::move(order.token));
         if (priority < record.priority) {
             job->set_priority(priority);
@@ -180,6 +176,7 @@ std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priorit
         return job;
     }
     require_few_jobs(order.uid);
+    require_place_in_queue(order.uid);
     JobRecord record;
     record.id = context_.store.next_id();
     record.order = std::move(order);
@@ -203,6 +200,46 @@ void JobTable::require_few_jobs(uid_t uid) const {
                     fmt::format("this account has {} jobs that are not over", count),
                     "wait until some are done, or cancel some"};
     }
+}
+
+access::QuotaLimits JobTable::limits_of(uid_t uid) const {
+    return context_.limits_of ? context_.limits_of(uid) : access::QuotaLimits{};
+}
+
+/// Jobs that may run but have not begun yet take no place in the queue.
+void JobTable::require_place_in_queue(uid_t uid) const {
+    const auto limits = limits_of(uid);
+    const auto counts = counts_of(uid);
+    const auto may_run = limits.running_jobs.value_or(counts.running);
+    if (limits.queued_jobs && counts.running + counts.queued >= may_run + *limits.queued_jobs) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("{} jobs of this account run and {} wait; it may have {} waiting",
+                                counts.running, counts.queued, *limits.queued_jobs),
+                    "wait until some are done, or pause or cancel some: 'wharf jobs ls'"};
+    }
+}
+
+JobCounts JobTable::counts_of(uid_t uid) const {
+    JobCounts counts;
+    for (const auto& [id, job] : jobs_) {
+        const auto& record = job->record();
+        if (record.order.uid == uid) {
+            counts.running += record.state == JobState::running ? 1 : 0;
+            counts.queued +=
+                record.state == JobState::queued || record.state == JobState::waiting ? 1 : 0;
+        }
+    }
+    return counts;
+}
+
+std::set<uid_t> JobTable::accounts() const {
+    std::set<uid_t> accounts;
+    for (const auto& [id, job] : jobs_) {
+        if (!is_over(job->record().state)) {
+            accounts.insert(job->record().order.uid);
+        }
+    }
+    return accounts;
 }
 
 /// Those that are over, whoever still waits for their end: he keeps his own.
@@ -230,109 +267,120 @@ Awaitable<> JobTable::make_durable(std::shared_ptr<Job> job) {
     co_await context_.store.make_durable(job->record());
 }
 
-std::shared_ptr<Job> JobTable::find_live(std::uint64_t id, uid_t uid) {
+std::shared_ptr<Job> JobTable::find_live(std::uint64_t id, Viewer viewer) {
     const auto found = jobs_.find(id);
     if (found == jobs_.end()) {
         return nullptr;
     }
-    if (!may_see(uid, found->second->record())) {
+    if (!viewer.may_see(found->second->record())) {
         throw no_such_job(id);
     }
     return found->second;
 }
 
-Awaitable<JobInfo> JobTable::show(std::uint64_t id, uid_t uid) {
-    if (const auto job = find_live(id, uid)) {
+Awaitable<JobInfo> JobTable::show(std::uint64_t id, Viewer viewer) {
+    if (const auto job = find_live(id, viewer)) {
         co_return job->info();
     }
     const std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !may_see(uid, *record)) {
+    if (!record || !viewer.may_see(*record)) {
         throw no_such_job(id);
     }
     co_return describe(*record);
 }
 
-Awaitable<std::shared_ptr<Job>> JobTable::find_unfinished(std::uint64_t id, uid_t uid) {
-    auto job = find_live(id, uid);
+Awaitable<std::shared_ptr<Job>> JobTable::find_unfinished(std::uint64_t id, Viewer viewer) {
+    auto job = find_live(id, viewer);
     if (job && !is_over(job->record().state)) {
         co_return job;
     }
     const std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !may_see(uid, *record)) {
+    if (!record || !viewer.may_see(*record)) {
         throw no_such_job(id);
     }
     throw wrong_state(job ? job->record() : *record);
 }
 
-Awaitable<JobInfo> JobTable::cancel(std::uint64_t id, uid_t uid) {
-    if (const auto job = find_live(id, uid)) {
-        job->cancel();
+Awaitable<JobInfo> JobTable::cancel(std::uint64_t id, Viewer viewer) {
+    if (const auto job = find_live(id, viewer)) {
+        if (!is_over(job->record().state)) {
+            job->cancel();
+            audit(job->record(), viewer, "cancelled");
+        }
         co_await recorded();
         co_return job->info();
     }
-    JobInfo over = co_await show(id, uid);
+    JobInfo over = co_await show(id, viewer);
     co_return over;
 }
 
-Awaitable<JobInfo> JobTable::pause(std::uint64_t id, uid_t uid) {
-    const auto job = co_await find_unfinished(id, uid);
-    const bool is_own = uid == job->record().order.uid;
+Awaitable<JobInfo> JobTable::pause(std::uint64_t id, Viewer viewer) {
+    const auto job = co_await find_unfinished(id, viewer);
+    const bool is_own = viewer.uid == job->record().order.uid;
     job->hold(fmt::format("paused by {}; 'wharf jobs resume {}' goes on",
-                          is_own ? std::string{"its owner"} : fmt::format("uid {}", uid), id));
+                          is_own ? std::string{"its owner"} : fmt::format("uid {}", viewer.uid),
+                          id));
+    audit(job->record(), viewer, "paused");
     co_await recorded();
     co_return job->info();
 }
 
-Awaitable<JobInfo> JobTable::resume(std::uint64_t id, uid_t uid, hub::Token token) {
-    const auto job = co_await find_unfinished(id, uid);
-    if (!token.empty() && uid == job->record().order.uid) {
+Awaitable<JobInfo> JobTable::resume(std::uint64_t id, Viewer viewer, hub::Token token) {
+    const auto job = co_await find_unfinished(id, viewer);
+    if (job->record().state == JobState::paused) {
+        require_place_in_queue(job->record().order.uid);
+    }
+    if (!token.empty() && viewer.uid == job->record().order.uid) {
         take_token(*job, std::move(token));
     }
     job->resume();
+    audit(job->record(), viewer, "resumed");
     co_await make_durable(job);
     co_return job->info();
 }
 
-Awaitable<JobInfo> JobTable::retry(std::uint64_t id, uid_t uid, hub::Token token) {
-    if (const auto job = find_live(id, uid)) {
+Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token token) {
+    if (const auto job = find_live(id, viewer)) {
         if (!is_over(job->record().state)) {
             throw wrong_state(job->record());
         }
         co_await job->stopped(); // its work may still wind up
     }
     std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !may_see(uid, *record)) {
+    if (!record || !viewer.may_see(*record)) {
         throw no_such_job(id);
     }
-    if (const auto job = find_live(id, uid); job && !is_over(job->record().state)) {
+    if (const auto job = find_live(id, viewer); job && !is_over(job->record().state)) {
         throw wrong_state(job->record()); // somebody was faster
     }
     if (!is_over(record->state) || record->state == JobState::done) {
         throw wrong_state(*record);
     }
-    if (token.empty() || uid != record->order.uid) {
+    require_place_in_queue(record->order.uid);
+    if (token.empty() || viewer.uid != record->order.uid) {
         token = token_of(*record).value();
     }
     record->sealed_token.clear();
     const auto job = add(once_more(*std::move(record)));
     take_token(*job, std::move(token));
     job->start();
+    audit(job->record(), viewer, "retried");
     co_await make_durable(job);
     co_return job->info();
 }
 
-Awaitable<JobInfo> JobTable::prioritize(std::uint64_t id, uid_t uid, Priority priority) {
-    const auto job = co_await find_unfinished(id, uid);
+Awaitable<JobInfo> JobTable::prioritize(std::uint64_t id, Viewer viewer, Priority priority) {
+    const auto job = co_await find_unfinished(id, viewer);
     job->set_priority(priority);
+    audit(job->record(), viewer, fmt::format("made {}", name(priority)));
     co_await recorded();
     co_return job->info();
 }
 
-Awaitable<std::vector<JobInfo>> JobTable::page(uid_t uid, bool all, std::uint64_t before,
-                                               std::size_t limit) {
+Awaitable<std::vector<JobInfo>> JobTable::page(std::optional<uid_t> of, bool all,
+                                               std::uint64_t before, std::size_t limit) {
     std::map<std::uint64_t, JobInfo, std::greater<>> merged;
     if (all) {
-        const auto of = sees_all(uid) ? std::nullopt : std::optional{uid};
         const std::vector<JobRecord> records = co_await context_.store.page(of, before, limit);
         for (const auto& record : records) {
             merged.insert_or_assign(record.id, describe(record));
@@ -342,7 +390,8 @@ Awaitable<std::vector<JobInfo>> JobTable::page(uid_t uid, bool all, std::uint64_
     std::size_t taken = 0;
     for (auto place = jobs_.lower_bound(before); place != jobs_.begin() && taken < limit;) {
         auto& job = *(--place)->second;
-        if (may_see(uid, job.record()) && (all || !is_over(job.record().state))) {
+        const bool is_meant = !of || *of == job.record().order.uid;
+        if (is_meant && (all || !is_over(job.record().state))) {
             merged.insert_or_assign(place->first, job.info());
             ++taken;
         }
@@ -354,6 +403,20 @@ Awaitable<std::vector<JobInfo>> JobTable::page(uid_t uid, bool all, std::uint64_
         }
     }
     co_return page;
+}
+
+/// What people do with their own jobs is nobody's business.
+void JobTable::audit(const JobRecord& record, Viewer viewer, std::string_view done) noexcept {
+    if (context_.audit == nullptr || viewer.uid == record.order.uid) {
+        return;
+    }
+    const auto& repo = record.order.repo;
+    context_.audit->record(
+        {.action = access::AuditEvent::Action::admin,
+         .uid = viewer.uid,
+         .repo = fmt::format("{} {}", hub::name(repo.type), repo.name),
+         .detail = fmt::format("{} job {} of uid {}", done, record.id, record.order.uid),
+         .result = "ok"});
 }
 
 std::size_t JobTable::count(JobState state) const {

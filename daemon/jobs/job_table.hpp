@@ -1,5 +1,7 @@
 #pragma once
 
+#include "daemon/access/audit.hpp"
+#include "daemon/access/quota_limits.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/jobs/job.hpp"
 #include "daemon/jobs/job_store.hpp"
@@ -7,9 +9,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 namespace wharf::jobs {
@@ -28,6 +34,25 @@ struct TableContext {
     const access::Sealer& sealer; ///< for the tokens of jobs that go on after a restart
     MakeWork make_work;
     JobOptions options;
+    access::Audit* audit = nullptr; ///< told when an administrator changes another's job
+    /// How many jobs an account may have. Empty: nobody is limited.
+    std::function<access::QuotaLimits(uid_t)> limits_of = {};
+};
+
+/// Somebody who looks at jobs or changes them: his own; everybody's if he administers.
+struct Viewer {
+    uid_t uid = 0;
+    bool administers = false;
+
+    bool may_see(const JobRecord& record) const noexcept {
+        return administers || uid == record.order.uid;
+    }
+};
+
+/// How many unfinished jobs an account has; not those that are paused.
+struct JobCounts {
+    std::size_t running = 0;
+    std::size_t queued = 0; ///< or waiting for better times
 };
 
 /// Somebody's interest in a job. Giving it up (destroying it) leaves the job to others who wait for
@@ -45,8 +70,7 @@ class Watch {
     std::shared_ptr<Job> job_;
 };
 
-/// All jobs: those that are not over are in memory, the others on disk only. People see and change
-/// their own jobs; root and the account that runs the daemon, everybody's. Control thread.
+/// All jobs: those that are not over are in memory, the others on disk only. Control thread.
 class JobTable {
   public:
     explicit JobTable(TableContext context);
@@ -58,7 +82,7 @@ class JobTable {
 
     /// Joins the job that does the same work already, wakes a paused one, or starts a new one. The
     /// more urgent priority counts. A job that somebody paused stays so. Throws invalid_request
-    /// when the account has too many jobs.
+    /// when the account has too many jobs, quota when it may not have more than it has.
     std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
 
     /// The same for somebody who does not wait: returns when the job survives a power failure, and
@@ -70,30 +94,38 @@ class JobTable {
     /// will never be given again.
     Awaitable<> recorded() { return context_.store.written(); }
 
-    /// Up to `limit` jobs with smaller numbers than `before`, newest first; without `all` only
-    /// those that are not over.
-    Awaitable<std::vector<JobInfo>> page(uid_t uid, bool all, std::uint64_t before,
+    /// Up to `limit` jobs of an account (none: of all) with smaller numbers than `before`, newest
+    /// first; without `all` only those that are not over.
+    Awaitable<std::vector<JobInfo>> page(std::optional<uid_t> of, bool all, std::uint64_t before,
                                          std::size_t limit);
 
-    /// The job if it is in memory and `uid` may see it; else null, and show() tells.
-    std::shared_ptr<Job> find_live(std::uint64_t id, uid_t uid);
+    /// The job if it is in memory and the viewer may see it; else null, and show() tells.
+    std::shared_ptr<Job> find_live(std::uint64_t id, Viewer viewer);
 
     // On one job. What they changed survives the daemon's end when they return. All throw
-    // job_not_found when there is none, or none that `uid` may see; and invalid_request when the
-    // job's state does not allow it.
-    Awaitable<JobInfo> show(std::uint64_t id, uid_t uid);
-    Awaitable<JobInfo> cancel(std::uint64_t id, uid_t uid); ///< one that is over stays as it is
-    Awaitable<JobInfo> pause(std::uint64_t id, uid_t uid);
+    // job_not_found when there is none, or none that the viewer may see; and invalid_request when
+    // the job's state does not allow it.
+    Awaitable<JobInfo> show(std::uint64_t id, Viewer viewer);
+    Awaitable<JobInfo> cancel(std::uint64_t id, Viewer viewer); ///< one that is over stays so
+    Awaitable<JobInfo> pause(std::uint64_t id, Viewer viewer);
     /// `token` replaces the one that the job was asked for with, if its own account gives it. The
     /// job is detached from now on, and durable at the return.
-    Awaitable<JobInfo> resume(std::uint64_t id, uid_t uid, hub::Token token);
-    Awaitable<JobInfo> retry(std::uint64_t id, uid_t uid, hub::Token token);
-    Awaitable<JobInfo> prioritize(std::uint64_t id, uid_t uid, Priority priority);
+    Awaitable<JobInfo> resume(std::uint64_t id, Viewer viewer, hub::Token token);
+    Awaitable<JobInfo> retry(std::uint64_t id, Viewer viewer, hub::Token token);
+    Awaitable<JobInfo> prioritize(std::uint64_t id, Viewer viewer, Priority priority);
 
     /// Of the jobs in memory.
     std::size_t count(JobState state) const;
 
+    JobCounts counts_of(uid_t uid) const;
+
+    /// Who has jobs that are not over.
+    std::set<uid_t> accounts() const;
+
     void set_options(JobOptions options);
+
+    /// What accounts may have has changed.
+    void limits_changed() { turns_.reconsider(); }
 
     /// Stops all work, so that it goes on after a restart, and writes down what is left to write.
     Awaitable<> stop();
@@ -106,7 +138,10 @@ class JobTable {
     Result<hub::Token> token_of(const JobRecord& record) const;
     void sweep();
     void require_few_jobs(uid_t uid) const;
-    Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, uid_t uid);
+    Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, Viewer viewer);
+    void audit(const JobRecord& record, Viewer viewer, std::string_view done) noexcept;
+    access::QuotaLimits limits_of(uid_t uid) const;
+    void require_place_in_queue(uid_t uid) const;
     Awaitable<> make_durable(std::shared_ptr<Job> job);
     Awaitable<> keep_history_short();
     void drop_abandoned();

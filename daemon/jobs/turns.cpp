@@ -42,23 +42,45 @@ bool Turns::has_place(const Claimant& claimant) const noexcept {
     return static_cast<std::size_t>(rivals) < limit_;
 }
 
+std::optional<std::size_t> Turns::exhausted_by(uid_t uid) const {
+    const auto limit = account_limit_ ? account_limit_(uid) : std::nullopt;
+    const auto count = running_of(uid);
+    return limit && count >= *limit ? std::optional{count} : std::nullopt;
+}
+
+std::size_t Turns::running_of(uid_t uid) const {
+    return static_cast<std::size_t>(std::ranges::count(running_, uid, &Claimant::uid));
+}
+
 /// Grants places as long as the one who is next may have one. Whoever is less urgent than him has
 /// at least as many rivals, so nobody is passed over for want of a place.
 void Turns::reconsider() {
+    struct Standing {
+        bool exhausted;
+        std::size_t running;
+        std::uint64_t served;
+    };
     for (;;) {
-        std::map<uid_t, std::size_t> running;
-        for (const auto* each : running_) {
-            ++running[each->uid];
-        }
-        const auto rank = [&](const Waiter& waiter) {
+        std::map<uid_t, Standing> standings;
+        for (const auto& waiter : waiters_) {
             const auto uid = waiter.claimant->uid;
-            const auto served = last_served_.find(uid);
-            return std::tuple{waiter.granted, waiter.claimant->priority,
-                              running.contains(uid) ? running.at(uid) : 0,
-                              served == last_served_.end() ? 0 : served->second};
+            if (!standings.contains(uid)) {
+                const auto served = last_served_.find(uid);
+                standings[uid] = {.exhausted = exhausted_by(uid).has_value(),
+                                  .running = running_of(uid),
+                                  .served = served == last_served_.end() ? 0 : served->second};
+            }
+        }
+        const auto is_out = [&](const Waiter& waiter) {
+            return waiter.granted || standings.at(waiter.claimant->uid).exhausted;
+        };
+        const auto rank = [&](const Waiter& waiter) {
+            const auto& standing = standings.at(waiter.claimant->uid);
+            return std::tuple{is_out(waiter), waiter.claimant->priority, standing.running,
+                              standing.served};
         };
         const auto next = std::ranges::min_element(waiters_, {}, rank); // the first of equals
-        if (next == waiters_.end() || next->granted || !has_place(*next->claimant)) {
+        if (next == waiters_.end() || is_out(*next) || !has_place(*next->claimant)) {
             return;
         }
         grant(*next->claimant);

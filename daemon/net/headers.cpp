@@ -1,5 +1,7 @@
 #include "daemon/net/headers.hpp"
 
+#include "base/secret.hpp"
+
 #include <algorithm>
 
 namespace wharf::net {
@@ -15,6 +17,14 @@ constexpr char lower(char c) noexcept {
 bool equal_names(std::string_view a, std::string_view b) noexcept {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](char x, char y) { return lower(x) == lower(y); });
+}
+
+Headers::~Headers() {
+    for (auto& [field, value] : fields_) {
+        if (equal_names(field, "Authorization")) {
+            wipe(value);
+        }
+    }
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const noexcept {

@@ -1,6 +1,8 @@
 #include "daemon/net/http_client.hpp"
 
 #include "base/log.hpp"
+#include "base/scope_exit.hpp"
+#include "base/secret.hpp"
 #include "daemon/net/connection_pool.hpp"
 #include "daemon/net/connector.hpp"
 #include "daemon/net/http_exchange.hpp"
@@ -77,6 +79,7 @@ bool may_repeat(const std::string& method) noexcept {
 
 Awaitable<HttpResponse> HttpClient::Impl::send(std::shared_ptr<Impl> self, HttpRequest request) {
     OutgoingRequest outgoing;
+    const ScopeExit forget{[&] { wipe(outgoing.header); }}; // it may hold a token
     outgoing.header = format_request(request, self->connector.style_for(request.url)).value();
     outgoing.expects_body = request.method != "HEAD";
     outgoing.body = std::move(request.body);

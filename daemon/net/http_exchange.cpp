@@ -4,6 +4,9 @@
 
 #include "daemon/net/http_exchange.hpp"
 
+#include "base/scope_exit.hpp"
+#include "base/secret.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -83,6 +86,7 @@ Awaitable<> HttpExchange::run(OutgoingRequest request) {
 /// keeps a refusal (of a signed URL that has expired, say) from being lost in the reset with which
 /// peers end a connection whose bytes they do not want.
 Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
+    const ScopeExit forget{[&] { wipe(request.header); }}; // it may hold a token
     std::string_view body = request.body;
     const auto along = body.substr(0, send_piece_bytes); // in one write with the header
     request.header.append(along);

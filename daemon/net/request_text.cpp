@@ -64,6 +64,19 @@ bool announces_length(const HttpRequest& request) noexcept {
            request.method == "PATCH";
 }
 
+/// More bytes than the header will have.
+std::size_t room_for(const HttpRequest& request, const RequestStyle& style) {
+    constexpr std::size_t around_each = 4; // ": " and the line's end
+    constexpr std::size_t all_else = 256;  // the first line's words and the fields we add
+    std::size_t size = all_else + request.method.size() + request.url.to_string().size() +
+                       request.url.authority().size() + style.user_agent.size() +
+                       style.proxy_authorization.size();
+    for (const auto& [name, value] : request.headers.fields()) {
+        size += name.size() + value.size() + around_each;
+    }
+    return size;
+}
+
 void append_field(std::string& text, std::string_view name, std::string_view value) {
     text.append(name).append(": ").append(value).append("\r\n");
 }
@@ -87,6 +100,7 @@ Result<std::string> format_request(const HttpRequest& request, const RequestStyl
     std::string text =
         fmt::format("{} {} HTTP/1.1\r\n", request.method,
                     style.absolute_target ? request.url.to_string() : request.url.target);
+    text.reserve(room_for(request, style)); // growing would leave copies of tokens behind
     append_field(text, "Host", request.url.authority());
     if (!request.headers.find("User-Agent") && !style.user_agent.empty()) {
         append_field(text, "User-Agent", style.user_agent);

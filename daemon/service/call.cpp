@@ -13,11 +13,23 @@ TypedError invalid_parameter(std::string_view parameter) {
     return TypedError{std::string{protocol::invalid_parameter}, {{"parameter", parameter}}};
 }
 
-Call::Call(const Peer& peer, MessageStream& stream, const protocol::Interface& interface,
+Call::Call(Caller caller, MessageStream& stream, const protocol::Interface& interface,
            const protocol::Method& method, protocol::Call message,
            std::vector<UniqueFd> descriptors)
-    : peer_{peer}, stream_{stream}, interface_{interface}, definition_{method},
+    : caller_{caller}, stream_{stream}, interface_{interface}, definition_{method},
       message_{std::move(message)}, descriptors_{std::move(descriptors)} {}
+
+std::optional<Secret> Call::take_secret(std::string_view parameter) {
+    auto* value = message_.parameters.if_contains(parameter);
+    if (value == nullptr || value->is_null()) {
+        return std::nullopt;
+    }
+    auto& text = value->as_string();
+    std::optional<Secret> secret{std::in_place, std::string_view{text}};
+    wipe(text.data(), text.size());
+    message_.parameters.erase(parameter);
+    return secret;
+}
 
 Awaitable<> Call::reply(boost::json::object parameters, std::vector<UniqueFd> descriptors) {
     protocol::Reply reply{std::move(parameters), false, {}};
@@ -29,6 +41,10 @@ Awaitable<> Call::reply_more(boost::json::object parameters, std::vector<UniqueF
         protocol::Reply reply{std::move(parameters), true, {}};
         co_await send(std::move(reply), std::move(descriptors));
     }
+}
+
+Awaitable<> Call::turn() {
+    co_await stream_.turn();
 }
 
 Awaitable<> Call::send(protocol::Reply reply, std::vector<UniqueFd> descriptors) {

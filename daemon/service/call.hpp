@@ -1,14 +1,17 @@
 #pragma once
 
+#include "base/secret.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/access/peer.hpp"
+#include "daemon/access/policy.hpp"
 #include "daemon/async/awaitable.hpp"
-#include "daemon/service/peer.hpp"
 #include "protocol/interface.hpp"
 #include "protocol/message.hpp"
 
 #include <boost/json/object.hpp>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +40,12 @@ class TypedError : public std::exception {
 /// parameter's name, throw Error instead.
 TypedError invalid_parameter(std::string_view parameter);
 
+/// Who calls, and what he may do at this moment.
+struct Caller {
+    const access::Peer& peer;
+    access::Rights rights;
+};
+
 /// One call as its handler sees it. A handler answers with reply() once, last; before that, with
 /// reply_more() as often as it likes. What it throws becomes a typed error. When the client goes
 /// away, the handler is cancelled at its next wait. Replies return when the kernel has taken
@@ -44,12 +53,17 @@ TypedError invalid_parameter(std::string_view parameter);
 class Call {
   public:
     /// Made by the dispatcher, with parameters that fit the method. Refers to all but the message.
-    Call(const Peer& peer, MessageStream& stream, const protocol::Interface& interface,
+    Call(Caller caller, MessageStream& stream, const protocol::Interface& interface,
          const protocol::Method& method, protocol::Call message, std::vector<UniqueFd> descriptors);
 
-    const Peer& peer() const noexcept { return peer_; }
+    const access::Peer& peer() const noexcept { return caller_.peer; }
+    /// As they were when the call began.
+    access::Rights rights() const noexcept { return caller_.rights; }
     const std::string& method() const noexcept { return message_.method; }
     const boost::json::object& parameters() const noexcept { return message_.parameters; }
+    /// Takes a text out of the parameters, so that it is not kept for as long as the call lasts;
+    /// none when it is absent or null.
+    std::optional<Secret> take_secret(std::string_view parameter);
     bool wants_more() const noexcept { return message_.more && !message_.oneway; }
     /// What came with the call; indexes in parameters refer to this list. Kept until the call ends,
     /// or taken by the handler. Empty for methods that are not registered to take any.
@@ -62,13 +76,17 @@ class Call {
     /// An answer that others follow. Does nothing when the client did not ask for more than one.
     Awaitable<> reply_more(boost::json::object parameters, std::vector<UniqueFd> descriptors = {});
 
+    /// Waits until it is the caller's turn again. For handlers to call, once they have waited for
+    /// something, before work that takes long.
+    Awaitable<> turn();
+
     /// Whether reply() has been called.
     bool is_answered() const noexcept { return answered_; }
 
   private:
     Awaitable<> send(protocol::Reply reply, std::vector<UniqueFd> descriptors);
 
-    const Peer& peer_;
+    Caller caller_;
     MessageStream& stream_;
     const protocol::Interface& interface_;
     const protocol::Method& definition_;

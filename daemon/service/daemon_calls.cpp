@@ -23,8 +23,9 @@ std::int64_t number(std::uint64_t value) {
 } // namespace
 
 void DaemonCalls::add_to(Dispatcher& dispatcher) {
-    dispatcher.add(
-        {.name = "org.wharf.Status", .handler = [this](Call& call) { return status(call); }});
+    dispatcher.add({.name = "org.wharf.Status",
+                    .handler = [this](Call& call) { return status(call); },
+                    .is_quick = true});
 }
 
 void DaemonCalls::measure() {
@@ -47,8 +48,13 @@ std::string DaemonCalls::summary() const {
 }
 
 Awaitable<> DaemonCalls::status(Call& call) {
+    auto flights = sources_.flights.status();
+    const std::size_t active = flights.size();
+    if (!call.rights().administer) {
+        flights = sources_.flights.status_for(call.peer().uid);
+    }
     json::array transfers;
-    for (const auto& flight : sources_.flights.status()) {
+    for (const auto& flight : flights) {
         const auto speed = transfers_.find(flight.etag);
         transfers.push_back(json::object{
             {"etag", flight.etag},
@@ -78,6 +84,7 @@ Awaitable<> DaemonCalls::status(Call& call) {
                          {"jobs_waiting", number(sources_.jobs.count(jobs::JobState::waiting))},
                          {"bytes_received", number(sources_.bytes_received())},
                          {"bytes_per_second", number(total_.now)},
+                         {"transfers_active", number(active)},
                          {"transfers", std::move(transfers)},
                          {"hosts", std::move(hosts)}});
 }

@@ -80,9 +80,12 @@ protocol::Reply error_reply(const Error& error) {
 
 Dispatcher::Dispatcher(ServiceInfo info) : info_{std::move(info)} {
     add_interface(protocol::definitions().front());
-    add({"org.varlink.service.GetInfo", [this](Call& call) { return answer_info(call); }});
-    add({"org.varlink.service.GetInterfaceDescription",
-         [this](Call& call) { return answer_description(call); }});
+    add({.name = "org.varlink.service.GetInfo",
+         .handler = [this](Call& call) { return answer_info(call); },
+         .is_quick = true});
+    add({.name = "org.varlink.service.GetInterfaceDescription",
+         .handler = [this](Call& call) { return answer_description(call); },
+         .is_quick = true});
 }
 
 void Dispatcher::add_interface(std::string_view definition) {
@@ -131,7 +134,17 @@ Dispatcher::Target Dispatcher::find(const protocol::Call& message) const {
     return target;
 }
 
-Awaitable<> Dispatcher::dispatch(const Peer& peer, protocol::Call message,
+bool Dispatcher::may_take_long(std::string_view method) const {
+    const auto [interface, name] = split(method);
+    const auto entry = interfaces_.find(interface);
+    if (entry == interfaces_.end()) {
+        return false;
+    }
+    const auto row = entry->second.rows.find(name);
+    return row != entry->second.rows.end() && !row->second.is_quick;
+}
+
+Awaitable<> Dispatcher::dispatch(Caller caller, protocol::Call message,
                                  std::vector<UniqueFd> descriptors, MessageStream& stream) const {
     const bool oneway = message.oneway;
     Target target = find(message);
@@ -143,7 +156,7 @@ Awaitable<> Dispatcher::dispatch(const Peer& peer, protocol::Call message,
         if (!target.row->takes_descriptors) {
             descriptors.clear();
         }
-        Call call{peer,
+        Call call{caller,
                   stream,
                   target.entry->definition,
                   *target.method,

@@ -34,6 +34,7 @@ struct MethodRow {
     Handler handler;
     bool needs_more = false;        ///< answered ExpectedMore when called without
     bool takes_descriptors = false; ///< otherwise those that come along are closed at once
+    bool is_quick = false; ///< waits for nobody, so those with too many calls may still call it
 };
 
 /// Finds the handler of a call, checks the parameters before it and turns what it throws into a
@@ -55,9 +56,12 @@ class Dispatcher {
     /// Whether any method does.
     bool takes_descriptors() const noexcept { return takes_descriptors_; }
 
+    /// Whether a call of the method may take long; one that there is not does not.
+    bool may_take_long(std::string_view method) const;
+
     /// Answers one call. Throws only when the answer could not be sent. Requires: all outlives it.
-    Awaitable<> dispatch(const Peer& peer, protocol::Call message,
-                         std::vector<UniqueFd> descriptors, MessageStream& stream) const;
+    Awaitable<> dispatch(Caller caller, protocol::Call message, std::vector<UniqueFd> descriptors,
+                         MessageStream& stream) const;
 
   private:
     struct Entry {

@@ -5,6 +5,7 @@
 
 #include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/hub/hub_error.hpp"
 #include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
 
@@ -12,8 +13,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
 
 namespace wharf::service {
 
@@ -24,12 +23,40 @@ namespace {
 /// Files in one part of a list: far below the message limit even with the longest paths.
 constexpr std::size_t files_per_part = 500;
 
+/// Descriptors that come with one result: within what the kernel takes in one message.
+constexpr std::size_t most_descriptors = 200;
+
+/// The caller's request: with his stored token where he gave none, and within his rights.
+jobs::DownloadRequest request_of(const DownloadCallContext& context, const Call& call) {
+    auto request = read_request(call.parameters(), call.peer().uid);
+    if (request.token.empty()) {
+        request.token = context.stored_token(call.peer().uid);
+    }
+    request.may_fetch = context.may_download(call.peer());
+    return request;
+}
+
+/// Takes down what was handed out.
+void audit(const DownloadCallContext& context, const jobs::DownloadRequest& request,
+           const jobs::Plan& plan) {
+    const auto& names = request.filter.files;
+    context.audit.record(
+        {.action = access::AuditEvent::Action::download,
+         .uid = request.uid,
+         .repo = hub::describe(request.repo),
+         .detail =
+             fmt::format("{} at {}: {}", request.revision, plan.revision.commit,
+                         names.size() == 1 ? names.front() : fmt::format("{} files", plan.count)),
+         .result = "ok",
+         .restricted = !context.downloads.is_public(request.repo)});
+}
+
 /// What one call to Download or Open goes through.
 class DownloadCall {
   public:
-    DownloadCall(jobs::Downloads& downloads, Call& call)
-        : downloads_{downloads}, call_{call},
-          request_{read_request(call.parameters(), call.peer().uid)} {}
+    DownloadCall(const DownloadCallContext& context, Call& call)
+        : context_{context}, downloads_{context.downloads}, call_{call},
+          request_{request_of(context, call)} {}
 
     jobs::DownloadRequest& request() noexcept { return request_; }
     const jobs::Plan& plan() const noexcept { return *plan_; }
@@ -38,8 +65,26 @@ class DownloadCall {
     Awaitable<> complete() {
         if (auto warm = downloads_.warm(request_)) {
             plan_ = std::make_shared<jobs::Plan>(std::move(*warm));
-            co_return;
+        } else {
+            co_await bring();
         }
+        audit(context_, request_, *plan_);
+    }
+
+    /// One of the plan's files.
+    Awaitable<UniqueFd> open(std::string path) {
+        return downloads_.open(request_, plan_->revision.commit, std::move(path));
+    }
+
+    bool by_descriptor_only() const { return downloads_.by_descriptor_only(request_); }
+
+    Awaitable<> make_plan() {
+        jobs::Plan plan = co_await downloads_.plan(request_, note_);
+        plan_ = std::make_shared<jobs::Plan>(std::move(plan));
+    }
+
+  private:
+    Awaitable<> bring() {
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
         if (!held) {
@@ -48,12 +93,6 @@ class DownloadCall {
         co_await downloads_.finish(request_, plan_);
     }
 
-    Awaitable<> make_plan() {
-        jobs::Plan plan = co_await downloads_.plan(request_, note_);
-        plan_ = std::make_shared<jobs::Plan>(std::move(plan));
-    }
-
-  private:
     Awaitable<> wait_for_job() {
         const auto watch = downloads_.start(request_, *plan_);
         watch_ = watch.get();
@@ -88,6 +127,7 @@ class DownloadCall {
         return {{"progress", progress_of(asking)}};
     }
 
+    const DownloadCallContext& context_;
     jobs::Downloads& downloads_;
     Call& call_;
     jobs::DownloadRequest request_;
@@ -96,7 +136,8 @@ class DownloadCall {
     const jobs::Watch* watch_ = nullptr;
 };
 
-json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& plan) {
+json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& plan,
+                       bool by_descriptor, json::value descriptors = nullptr) {
     json::array files;
     for (const auto& path : request.filter.files) {
         files.push_back(json::string{(plan.snapshot / path).native()});
@@ -106,27 +147,64 @@ json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& p
                                     {"files", std::move(files)},
                                     {"count", static_cast<std::int64_t>(plan.count)},
                                     {"stale", plan.revision.stale},
-                                    {"why", or_null(plan.revision.why)}}}};
+                                    {"why", or_null(plan.revision.why)},
+                                    {"by_descriptor", by_descriptor},
+                                    {"descriptors", std::move(descriptors)}}}};
 }
 
-Awaitable<> detach(jobs::Downloads& downloads, Call& call) {
-    const auto request = read_request(call.parameters(), call.peer().uid);
-    const jobs::Downloads::Detached detached = co_await downloads.detach(request);
+Awaitable<> detach(const DownloadCallContext& context, Call& call) {
+    const auto request = request_of(context, call);
+    const jobs::Downloads::Detached detached = co_await context.downloads.detach(request);
     if (detached.held) {
-        co_await call.reply(result_of(request, *detached.held));
+        audit(context, request, *detached.held);
+        co_await call.reply(
+            result_of(request, *detached.held, context.downloads.by_descriptor_only(request)));
     } else {
         co_await call.reply({{"job", static_cast<std::int64_t>(detached.job.id)}});
     }
 }
 
-Awaitable<> download(jobs::Downloads& downloads, Call& call) {
+Awaitable<> reply_with_descriptors(DownloadCall& work, Call& call) {
+    std::vector<UniqueFd> descriptors;
+    json::array indexes;
+    for (const auto& path : work.request().filter.files) {
+        UniqueFd file = co_await work.open(path);
+        indexes.push_back(static_cast<std::int64_t>(descriptors.size()));
+        descriptors.push_back(std::move(file));
+    }
+    co_await call.reply(
+        result_of(work.request(), work.plan(), work.by_descriptor_only(), std::move(indexes)),
+        std::move(descriptors));
+}
+
+void check_descriptors(const jobs::DownloadRequest& request) {
+    if (request.filter.files.empty() || request.filter.files.size() > most_descriptors) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("descriptors come with 1 to {} files that are named in the call",
+                                most_descriptors),
+                    "name them in \"files\", in several calls if there are more"};
+    }
+}
+
+Awaitable<> download(const DownloadCallContext& context, Call& call) {
+    const bool descriptors = read_flag(call.parameters(), "descriptors");
     if (read_flag(call.parameters(), "detach")) {
-        co_await detach(downloads, call);
+        if (descriptors) {
+            throw invalid_parameter("descriptors");
+        }
+        co_await detach(context, call);
         co_return;
     }
-    DownloadCall work{downloads, call};
+    DownloadCall work{context, call};
+    if (descriptors) {
+        check_descriptors(work.request());
+    }
     co_await work.complete();
-    co_await call.reply(result_of(work.request(), work.plan()));
+    if (descriptors) {
+        co_await reply_with_descriptors(work, call);
+    } else {
+        co_await call.reply(result_of(work.request(), work.plan(), work.by_descriptor_only()));
+    }
 }
 
 /// The files of a plan from `begin` on, as one part of a list.
@@ -151,8 +229,9 @@ json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, st
             {"files", std::move(files)}};
 }
 
-Awaitable<> list(jobs::Downloads& downloads, Call& call) {
-    const auto request = read_request(call.parameters(), call.peer().uid);
+Awaitable<> list(const DownloadCallContext& context, Call& call) {
+    auto& downloads = context.downloads;
+    const auto request = request_of(context, call);
     jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
     const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
     const std::vector<bool> held = co_await downloads.held(request, plan);
@@ -163,37 +242,37 @@ Awaitable<> list(jobs::Downloads& downloads, Call& call) {
     co_await call.reply(list_part(*plan, held, begin));
 }
 
-Awaitable<> open(jobs::Downloads& downloads, Call& call) {
-    DownloadCall work{downloads, call};
-    work.request().filter.files = {std::string{call.parameters().at("file").as_string()}};
+Awaitable<> open(const DownloadCallContext& context, Call& call) {
+    DownloadCall work{context, call};
+    const std::string path{call.parameters().at("file").as_string()};
+    work.request().filter.files = {path};
     co_await work.complete();
     const auto& plan = work.plan();
     const auto& entry = plan.wanted.front();
-    const auto path = plan.snapshot / entry.path;
-    UniqueFd file{adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
-    if (!file) {
-        throw system_error(fmt::format("opening {}", entry.path), errno);
-    }
     std::vector<UniqueFd> descriptors;
+    UniqueFd file = co_await work.open(path);
     descriptors.push_back(std::move(file));
     co_await call.reply({{"descriptor", 0},
                          {"size", static_cast<std::int64_t>(entry.size)},
                          {"etag", entry.etag()},
                          {"commit", plan.revision.commit},
-                         {"path", path.native()}},
+                         {"path", (plan.snapshot / entry.path).native()},
+                         {"by_descriptor", work.by_descriptor_only()}},
                         std::move(descriptors));
 }
 
 } // namespace
 
-void add_download_calls(Dispatcher& dispatcher, jobs::Downloads& downloads) {
-    dispatcher.add({.name = "org.wharf.Downloads.Download",
-                    .handler = [&downloads](Call& call) { return download(downloads, call); }});
-    dispatcher.add({.name = "org.wharf.Downloads.List",
-                    .handler = [&downloads](Call& call) { return list(downloads, call); },
-                    .needs_more = true});
-    dispatcher.add({.name = "org.wharf.Downloads.Open",
-                    .handler = [&downloads](Call& call) { return open(downloads, call); }});
+void add_download_calls(Dispatcher& dispatcher, DownloadCallContext context) {
+    const auto add = [&](std::string name, Awaitable<> (*handle)(const DownloadCallContext&, Call&),
+                         bool needs_more = false) {
+        dispatcher.add({.name = "org.wharf.Downloads." + std::move(name),
+                        .handler = [context, handle](Call& call) { return handle(context, call); },
+                        .needs_more = needs_more});
+    };
+    add("Download", download);
+    add("List", list, true);
+    add("Open", open);
 }
 
 } // namespace wharf::service

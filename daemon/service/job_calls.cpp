@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
+#include <sys/types.h>
 
 namespace wharf::service {
 
@@ -27,6 +29,29 @@ std::uint64_t id_of(const Call& call) {
     return static_cast<std::uint64_t>(call.parameters().at("id").as_int64());
 }
 
+jobs::Viewer viewer_of(const Call& call) {
+    return {.uid = call.peer().uid, .administers = call.rights().administer};
+}
+
+/// Whose jobs a list is of; none: everybody's.
+std::optional<uid_t> asked_for(const Call& call) {
+    if (!read_flag(call.parameters(), "all_users")) {
+        return call.peer().uid;
+    }
+    if (!call.rights().administer) {
+        throw Error{ErrorKind::forbidden, "only administrators may list the jobs of all users",
+                    "the administrator of this machine says who that is: [access] admin_groups"};
+    }
+    return std::nullopt;
+}
+
+void require_right_to_fetch(const Call& call) {
+    if (!call.rights().download) {
+        throw Error{ErrorKind::forbidden, "this account may not have files fetched",
+                    "the administrator of this machine says who may: [access] download_groups"};
+    }
+}
+
 json::object list_part(const std::vector<jobs::JobInfo>& page) {
     json::array list;
     for (const auto& job : page) {
@@ -41,11 +66,12 @@ json::object with_files(const jobs::JobInfo& job) {
 
 Awaitable<> list(jobs::JobTable& jobs, Call& call) {
     const bool all = read_flag(call.parameters(), "all");
+    const std::optional<uid_t> of = asked_for(call);
     const std::size_t size = call.wants_more() ? jobs_per_part : jobs_in_one;
     auto before = std::numeric_limits<std::uint64_t>::max();
     for (;;) {
-        const std::vector<jobs::JobInfo> page =
-            co_await jobs.page(call.peer().uid, all, before, size);
+        const std::vector<jobs::JobInfo> page = co_await jobs.page(of, all, before, size);
+        co_await call.turn();
         if (page.size() < size || !call.wants_more()) {
             co_await call.reply(list_part(page));
             co_return;
@@ -56,12 +82,12 @@ Awaitable<> list(jobs::JobTable& jobs, Call& call) {
 }
 
 Awaitable<> show(jobs::JobTable& jobs, Call& call) {
-    const jobs::JobInfo job = co_await jobs.show(id_of(call), call.peer().uid);
+    const jobs::JobInfo job = co_await jobs.show(id_of(call), viewer_of(call));
     co_await call.reply(with_files(job));
 }
 
 Awaitable<> watch(jobs::JobTable& jobs, Call& call) {
-    const auto job = jobs.find_live(id_of(call), call.peer().uid);
+    const auto job = jobs.find_live(id_of(call), viewer_of(call));
     while (job && !is_over(job->record().state) && job->state() != jobs::JobState::paused) {
         co_await call.reply_more(with_files(job->info()));
         co_await job->settled_within(watch_period);
@@ -82,40 +108,44 @@ Awaitable<> change(jobs::JobTable& jobs, Call& call, Change change) {
 }
 
 Awaitable<jobs::JobInfo> cancel(jobs::JobTable& jobs, const Call& call) {
-    return jobs.cancel(id_of(call), call.peer().uid);
+    return jobs.cancel(id_of(call), viewer_of(call));
 }
 
 Awaitable<jobs::JobInfo> pause(jobs::JobTable& jobs, const Call& call) {
-    return jobs.pause(id_of(call), call.peer().uid);
+    return jobs.pause(id_of(call), viewer_of(call));
 }
 
 Awaitable<jobs::JobInfo> resume(jobs::JobTable& jobs, const Call& call) {
-    return jobs.resume(id_of(call), call.peer().uid, read_token(call.parameters()));
+    require_right_to_fetch(call);
+    return jobs.resume(id_of(call), viewer_of(call), read_token(call.parameters()));
 }
 
 Awaitable<jobs::JobInfo> retry(jobs::JobTable& jobs, const Call& call) {
-    return jobs.retry(id_of(call), call.peer().uid, read_token(call.parameters()));
+    require_right_to_fetch(call);
+    return jobs.retry(id_of(call), viewer_of(call), read_token(call.parameters()));
 }
 
 Awaitable<jobs::JobInfo> prioritize(jobs::JobTable& jobs, const Call& call) {
     const std::string_view priority = call.parameters().at("priority").as_string();
-    return jobs.prioritize(id_of(call), call.peer().uid, jobs::priority_from(priority).value());
+    return jobs.prioritize(id_of(call), viewer_of(call), jobs::priority_from(priority).value());
 }
 
 } // namespace
 
 void add_job_calls(Dispatcher& dispatcher, jobs::JobTable& jobs) {
     dispatcher.add({.name = "org.wharf.Jobs.List",
-                    .handler = [&jobs](Call& call) { return list(jobs, call); }});
+                    .handler = [&jobs](Call& call) { return list(jobs, call); },
+                    .is_quick = true});
     dispatcher.add({.name = "org.wharf.Jobs.Show",
-                    .handler = [&jobs](Call& call) { return show(jobs, call); }});
+                    .handler = [&jobs](Call& call) { return show(jobs, call); },
+                    .is_quick = true});
     dispatcher.add({.name = "org.wharf.Jobs.Watch",
                     .handler = [&jobs](Call& call) { return watch(jobs, call); }});
     const auto add_change = [&](std::string name, Change change) {
         dispatcher.add(
-            {.name = "org.wharf.Jobs." + std::move(name), .handler = [&jobs, change](Call& call) {
-                 return service::change(jobs, call, change);
-             }});
+            {.name = "org.wharf.Jobs." + std::move(name),
+             .handler = [&jobs, change](Call& call) { return service::change(jobs, call, change); },
+             .is_quick = true});
     };
     add_change("Cancel", cancel);
     add_change("Pause", pause);

@@ -1,6 +1,7 @@
 #include "daemon/service/message_stream.hpp"
 
 #include "base/error.hpp"
+#include "base/secret.hpp"
 #include "protocol/fd_passing.hpp"
 
 #include <boost/asio/deferred.hpp>
@@ -20,9 +21,9 @@
 
 // A stream that waits for its client holds no buffer: it waits until the socket is readable, and
 // then reads through the scratch buffer of the loop. Only the part of a message that has come so
-// far is kept, for a limited time and within a budget for all streams together. Nothing is read
-// while a call is answered, so a client that sends without pause fills the kernel's queue, not
-// ours.
+// far is kept, for a limited time and within budgets for its uid and for all streams together.
+// Nothing is read while a call is answered, so a client that sends without pause fills the kernel's
+// queue, not ours.
 
 namespace wharf::service {
 
@@ -35,22 +36,29 @@ Error lost(int error_number) {
 
 } // namespace
 
-MessageStream::MessageStream(Executor executor, UniqueFd socket, StreamShared& shared)
-    : socket_{std::move(executor)}, shared_{shared}, reader_{shared.options.message_limit} {
+MessageStream::MessageStream(Executor executor, UniqueFd socket, uid_t uid, StreamShared& shared)
+    : socket_{std::move(executor)}, uid_{uid}, shared_{shared}, share_{shared.users.at(uid)},
+      reader_{shared.options.message_limit} {
     socket_.assign(socket.value());
     socket.release();
 }
 
 MessageStream::~MessageStream() {
-    shared_.input -= accounted_;
+    shared_.bytes -= bytes_;
+    share_.bytes -= bytes_;
+    share_.descriptors -= descriptors_;
 }
 
 Awaitable<std::optional<protocol::Frame>> MessageStream::receive() {
     in_hand_ = 0;
+    if (reader_.buffered() > 0) { // of it, or more, came with the message before
+        co_await turn();
+    }
     while (true) {
         std::optional<protocol::Frame> frame = reader_.next().value();
         in_hand_ = frame ? frame->text.size() : 0;
-        account(reader_.buffered() + in_hand_);
+        hold(reader_.buffered() + in_hand_,
+             reader_.descriptors() + (frame ? frame->descriptors.size() : 0));
         if (frame) {
             message_deadline_.reset();
             co_return frame;
@@ -59,6 +67,7 @@ Awaitable<std::optional<protocol::Frame>> MessageStream::receive() {
             co_return std::nullopt;
         }
         co_await wait_for_input();
+        co_await turn();
         read_some();
     }
 }
@@ -90,22 +99,34 @@ void MessageStream::read_some() {
     }
     ended_ = result.bytes == 0;
     reader_.append({shared_.scratch.data(), result.bytes}, std::move(descriptors));
+    wipe(shared_.scratch.data(), result.bytes); // a token may be in it
 }
 
-/// Brings our part of the shared sum up to date.
-void MessageStream::account(std::size_t bytes) {
-    shared_.input += bytes - accounted_; // modulo 2^64, so it may shrink as well
-    const bool grown = bytes > accounted_;
-    accounted_ = bytes;
+/// Brings our parts of the sums up to date, and ends the connection that is one too much for them.
+void MessageStream::hold(std::size_t bytes, std::size_t descriptors) {
+    const bool grown = bytes > bytes_;
+    shared_.bytes += bytes - bytes_; // modulo 2^64, so it may shrink as well
+    share_.bytes += bytes - bytes_;
+    share_.descriptors += descriptors - descriptors_;
+    bytes_ = bytes;
+    descriptors_ = descriptors;
+    const auto& options = shared_.options;
     const bool is_long = bytes > shared_.scratch.size();
-    if (grown && is_long && shared_.input > shared_.options.input_budget) {
-        throw Error{ErrorKind::protocol, "more is being sent to this daemon than it has room for"};
+    if (grown && is_long && shared_.bytes > options.buffer_budget) {
+        throw Error{ErrorKind::protocol, "more is on its way than this daemon has room for"};
+    }
+    if (grown && share_.bytes > options.buffer_budget_per_user) {
+        throw Error{ErrorKind::protocol, "more is on its way for this account than it may have"};
+    }
+    if (share_.descriptors > options.max_descriptors_per_user) {
+        throw Error{ErrorKind::protocol, "this account sends more descriptors than it may"};
     }
 }
 
 Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descriptors) {
     assert(!sending_);
     sending_ = true; // stays so when we are cancelled or fail in between
+    const std::size_t before = bytes_;
     std::string_view rest = text;
     auto deadline = Clock::now() + shared_.options.write_timeout;
     while (!rest.empty()) {
@@ -116,6 +137,7 @@ Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descript
             rest.remove_prefix(result.bytes);
             deadline = Clock::now() + shared_.options.write_timeout;
         } else if (result.error_number == EAGAIN) {
+            hold(before + text.size(), descriptors_);
             co_await wait(asio::posix::descriptor_base::wait_write, deadline,
                           "the client does not read what it asked for");
         } else {
@@ -123,6 +145,7 @@ Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descript
         }
     }
     sending_ = false;
+    hold(before, descriptors_);
 }
 
 void MessageStream::try_send(std::string_view text) noexcept {

@@ -3,6 +3,8 @@
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/service/server_options.hpp"
+#include "daemon/service/user_share.hpp"
+#include "daemon/service/user_turns.hpp"
 #include "protocol/frame.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -20,7 +22,9 @@ namespace wharf::service {
 struct StreamShared {
     ServerOptions options;
     bool takes_descriptors = false; ///< otherwise the kernel drops those that clients send
-    std::size_t input = 0;          ///< bytes of calls in hand, against the budget
+    UserTurns turns;
+    UserShares users;
+    std::size_t bytes = 0; ///< of all users
     std::array<char, std::size_t{64} << 10>
         scratch{}; ///< what a read fills; never held over a wait
 };
@@ -30,16 +34,20 @@ struct StreamShared {
 /// protocol when it sends what it must not. The connection is of no use after that.
 class MessageStream {
   public:
-    /// `shared` must outlive the stream.
-    MessageStream(Executor executor, UniqueFd socket, StreamShared& shared);
+    /// `shared` must outlive the stream, and so must the share of the client's uid in it.
+    MessageStream(Executor executor, UniqueFd socket, uid_t uid, StreamShared& shared);
     ~MessageStream();
 
-    /// The next message; nothing when the client has sent its last. Waits without end for its
-    /// first byte. What the message before took of the input budget is free again.
+    /// The next message, when it is its uid's turn; nothing when the client has sent its last.
+    /// Waits without end for its first byte. What the message before took of the budgets is free
+    /// again.
     Awaitable<std::optional<protocol::Frame>> receive();
 
     /// As receive(), but its first byte must come within the time for a message, too.
     Awaitable<std::optional<protocol::Frame>> receive_soon();
+
+    /// Waits for the uid's next turn: for before what takes long without waiting for anything.
+    Awaitable<> turn() { return shared_.turns.take(uid_); }
 
     /// Returns when the kernel has taken all of it. `text` ends with NUL.
     Awaitable<> send(std::string text, std::vector<UniqueFd> descriptors);
@@ -68,15 +76,18 @@ class MessageStream {
     void read_some();
     Awaitable<> wait(asio::posix::descriptor_base::wait_type what,
                      std::optional<Clock::time_point> deadline, const char* late);
-    void account(std::size_t bytes);
+    void hold(std::size_t bytes, std::size_t descriptors);
 
     asio::posix::stream_descriptor socket_;
+    uid_t uid_;
     StreamShared& shared_;
+    UserShare& share_;
     protocol::FrameReader reader_;
     std::optional<Clock::time_point> message_deadline_; ///< by when the next message must be here
-    std::size_t accounted_ = 0;                         ///< our part of shared_.input
-    std::size_t in_hand_ = 0;                           ///< bytes of the message last received
-    bool ended_ = false;                                ///< the client has sent its last
+    std::size_t bytes_ = 0;       ///< our part of what the share and all shares have
+    std::size_t descriptors_ = 0; ///< the same
+    std::size_t in_hand_ = 0;     ///< bytes of the message last received
+    bool ended_ = false;          ///< the client has sent its last
     bool sending_ = false;
 };
 

@@ -6,13 +6,13 @@
 #include "daemon/service/listener.hpp"
 #include "daemon/service/log_limit.hpp"
 #include "daemon/service/message_stream.hpp"
-#include "daemon/service/peer.hpp"
 #include "daemon/service/server_options.hpp"
+#include "daemon/service/session.hpp"
 
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -20,18 +20,13 @@
 namespace wharf::service {
 
 class Dispatcher;
-class Session;
 
 /// The daemon's end of the Unix socket: listeners and the sessions of those who connected. All
 /// calls on the executor's one thread.
 class Server {
   public:
-    using Policy = std::function<bool(const Peer&)>;
-
-    /// `dispatcher` must outlive the server and be filled already. `may_connect` is asked once for
-    /// each connection.
-    Server(Executor executor, const Dispatcher& dispatcher, ServerOptions options,
-           Policy may_connect);
+    /// `dispatcher` must outlive the server and be filled already.
+    Server(Executor executor, const Dispatcher& dispatcher, ServerOptions options, Admit admit);
 
     /// Requires: drain() has returned, or the executor will not run again.
     ~Server();
@@ -55,21 +50,22 @@ class Server {
     /// One of the connections that the options allow; taken for as long as it lives.
     class Place;
 
-    bool has_room(const Peer& peer) noexcept;
-    Awaitable<> run_session(UniqueFd connection, Peer peer, Place place);
-    void log_dropped(const Peer& peer, std::string_view why) noexcept;
+    std::optional<Error> no_room(uid_t uid) const;
+    void turn_away(UniqueFd connection, uid_t uid, const Error& why);
+    Awaitable<> run_session(UniqueFd connection, access::Peer peer, bool is_stranger, Place place);
+    void log_dropped(const access::Peer& peer, std::string_view why) noexcept;
 
     Executor executor_;
     const Dispatcher& dispatcher_;
-    Policy may_connect_;
+    Admit admit_;
     StreamShared shared_;
     std::vector<std::unique_ptr<Listener>> listeners_;
-    std::unordered_set<Session*> sessions_;  ///< they live in their tasks
-    std::size_t places_ = 0;                 ///< that are taken
-    std::map<uid_t, std::size_t> places_of_; ///< the same by uid, without zeros
+    std::unordered_set<Session*> sessions_; ///< they live in their tasks
+    std::size_t places_ = 0;                ///< that are taken
+    std::size_t strangers_ = 0;             ///< of them
     bool draining_ = false;
     async::Event session_ended_;
-    LogLimit full_limit_;
+    LogLimit turned_away_limit_;
     LogLimit dropped_limit_;
     async::TaskGroup accepting_;
     async::TaskGroup tasks_; ///< last: its tasks use all of the above

@@ -46,11 +46,7 @@ json::value time_or_null(std::optional<jobs::WallClock::time_point> time) {
 jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     jobs::DownloadRequest request;
     request.uid = uid;
-    auto type = hub::RepoType::model;
-    if (const auto* value = member(parameters, "repo_type")) {
-        type = hub::repo_type_from(text(*value)).value();
-    }
-    request.repo = hub::RepoId::parse(type, text(parameters.at("repo"))).value();
+    request.repo = read_repo(parameters);
     if (const auto* value = member(parameters, "revision")) {
         request.revision = hub::parse_revision(text(*value)).value();
     }
@@ -63,6 +59,14 @@ jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     }
     request.token = read_token(parameters);
     return request;
+}
+
+hub::RepoId read_repo(const json::object& parameters) {
+    auto type = hub::RepoType::model;
+    if (const auto* value = member(parameters, "repo_type")) {
+        type = hub::repo_type_from(text(*value)).value();
+    }
+    return hub::RepoId::parse(type, text(parameters.at("repo"))).value();
 }
 
 hub::Token read_token(const json::object& parameters) {

@@ -17,6 +17,9 @@ namespace wharf::service {
 /// Reads the members that Download, List and Open share. Throws invalid_request Errors.
 jobs::DownloadRequest read_request(const boost::json::object& parameters, uid_t uid);
 
+/// The members "repo" and "repo_type". Throws invalid_request Errors.
+hub::RepoId read_repo(const boost::json::object& parameters);
+
 /// A token that came with a call; empty when none did.
 hub::Token read_token(const boost::json::object& parameters);
 

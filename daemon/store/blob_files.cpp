@@ -2,12 +2,15 @@
 
 #include "daemon/store/layout.hpp"
 
+#include <climits>
 #include <fmt/format.h>
 
+#include <array>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 namespace wharf::store {
 
@@ -19,6 +22,23 @@ constexpr int open_blob = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 bool is_regular(int fd) {
     struct stat info{};
     return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/// What a link says that this account made; none if it is something else. Somebody else's could
+/// lead us to files of another repo.
+std::optional<std::string> own_link(const Directory& folder, const std::string& name) {
+    const UniqueFd fd{adopt_fd,
+                      ::openat(folder.fd(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    struct stat info{};
+    std::array<char, PATH_MAX> target{};
+    if (!fd || ::fstat(fd.value(), &info) != 0 || info.st_uid != ::geteuid()) {
+        return {};
+    }
+    const auto length = ::readlinkat(fd.value(), "", target.data(), target.size());
+    if (length <= 0 || target[0] == '/') {
+        return {};
+    }
+    return std::string{target.data(), static_cast<std::size_t>(length)};
 }
 
 std::string below(const std::string& repo_folder, std::string_view name) {
@@ -75,8 +95,14 @@ UniqueFd BlobFiles::open(const std::string& repo_folder, const std::string& etag
     return open_linked(repo_folder, etag);
 }
 
-UniqueFd BlobFiles::open_linked(const std::string& repo_folder, const std::string& etag) const {
-    UniqueFd fd = open_beneath(cache_, fmt::format("{}/{}/{}", repo_folder, layout::blobs, etag));
+UniqueFd BlobFiles::open_linked(const std::string& repo_folder, const std::string& etag) {
+    const Directory* blobs = folder(repo_folder);
+    const auto target = blobs == nullptr ? std::nullopt : own_link(*blobs, etag);
+    if (!target) {
+        return {};
+    }
+    UniqueFd fd =
+        open_beneath(cache_, fmt::format("{}/{}/{}", repo_folder, layout::blobs, *target));
     return fd && is_regular(fd.value()) ? std::move(fd) : UniqueFd{};
 }
 

@@ -20,15 +20,15 @@ class BlobFiles {
     const Directory* folder(const std::string& repo_folder);
 
     /// How a blob looks; none if there is no regular file of that name. The official client may put
-    /// links there that lead to a file it shares between repos: they are followed as long as they
-    /// stay inside the cache.
+    /// links there that lead to a file it shares between repos: they are followed if this account
+    /// made them, and as long as they stay inside the cache.
     std::optional<Stamp> look(const std::string& repo_folder, const std::string& etag);
 
     /// The same file, opened for reading; closed if there is none.
     UniqueFd open(const std::string& repo_folder, const std::string& etag);
 
   private:
-    UniqueFd open_linked(const std::string& repo_folder, const std::string& etag) const;
+    UniqueFd open_linked(const std::string& repo_folder, const std::string& etag);
 
     const Directory& cache_;
     std::map<std::string, std::optional<Directory>> folders_;

@@ -19,13 +19,30 @@ namespace {
 
 constexpr int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
-/// Opens the lock file, with the official client's mode when we create it: every user of a shared
-/// cache may take it. Closed, with errno, on failure.
+mode_t mode_of(const Directory& folder) {
+    struct stat info{};
+    return ::fstat(folder.fd(), &info) == 0 ? info.st_mode & 0777 : 0;
+}
+
+/// Opens or makes a repo's folder of locks. Whoever may make such folders in `.locks` may also make
+/// locks in ours: the official client needs both.
+Directory lock_folder(const Directory& cache, const std::string& repo_folder) {
+    const Directory locks = cache.make(layout::locks);
+    Unsynced made;
+    Directory folder = locks.make(repo_folder, &made);
+    if (!made.empty()) {
+        ::fchmod(folder.fd(), mode_of(locks)); // if it fails others only cannot lock
+    }
+    return folder;
+}
+
+/// Opens the lock file, with the official client's mode when we create it: whoever may make locks
+/// may take it. Closed, with errno, on failure.
 UniqueFd open_lock_file(const Directory& folder, const std::string& name) {
     UniqueFd fd{adopt_fd,
                 ::openat(folder.fd(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | flags, 0664)};
     if (fd) {
-        ::fchmod(fd.value(), 0664); // against the umask; if it fails others only cannot lock
+        ::fchmod(fd.value(), 0664 | (mode_of(folder) & S_IWOTH)); // against the umask; as above
         return fd;
     }
     if (errno == EEXIST) {
@@ -54,9 +71,8 @@ BlobLock go_without(const std::string& path, std::string_view reason) {
 std::optional<BlobLock> try_lock_blob(const Directory& cache, const std::string& repo_folder,
                                       const std::string& etag) {
     const std::string name = etag + ".lock";
-    const std::string relative = fmt::format("{}/{}", layout::locks, repo_folder);
     try {
-        const Directory folder = cache.make(relative);
+        const Directory folder = lock_folder(cache, repo_folder);
         UniqueFd fd = open_lock_file(folder, name);
         if (!fd) {
             const int error = errno;
@@ -75,7 +91,7 @@ std::optional<BlobLock> try_lock_blob(const Directory& cache, const std::string&
         return still_named(fd.value(), folder, name) ? std::optional{BlobLock{std::move(fd)}}
                                                      : std::nullopt;
     } catch (const Error& error) {
-        return go_without(relative, error.message());
+        return go_without(fmt::format("{}/{}", layout::locks, repo_folder), error.message());
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "daemon/store/acl.hpp"
 
 #include <climits>
 #include <fmt/format.h>
@@ -19,7 +20,6 @@ namespace wharf::store {
 namespace {
 
 constexpr int open_folder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr mode_t folder_mode = 0755; // the cache is for everybody who may reach it
 
 EntryType to_type(mode_t mode) {
     switch (mode & S_IFMT) {
@@ -62,8 +62,9 @@ Stamp stamp_of(int fd) {
     return to_stamp(info);
 }
 
-Directory::Directory(const std::filesystem::path& path)
-    : fd_{adopt_fd, ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}, path_{path} {
+Directory::Directory(const std::filesystem::path& path, mode_t mode)
+    : fd_{adopt_fd, ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}, path_{path},
+      mode_{mode} {
     if (!fd_) {
         throw system_error(fmt::format("opening the folder {}", path_), errno);
     }
@@ -93,13 +94,13 @@ UniqueFd Directory::make_component(const std::string& name, Unsynced* unsynced) 
     if (fd) {
         return fd;
     }
-    const bool made = ::mkdirat(fd_.value(), name.c_str(), folder_mode) == 0;
+    const bool made = ::mkdirat(fd_.value(), name.c_str(), mode_) == 0;
     if (!made && errno != EEXIST && errno != ENOENT) {
         throw system_error(fmt::format("creating the folder {}", path_of(name)), errno);
     }
     fd = open_component(name);
-    if (fd && made && ::fchmod(fd.value(), folder_mode) != 0) { // against the umask
-        throw system_error(fmt::format("opening the folder {} to others", path_of(name)), errno);
+    if (fd && made) {
+        set_plain_mode(fd.value(), mode_);
     }
     if (unsynced != nullptr) {
         unsynced->insert(path_);

@@ -44,13 +44,15 @@ struct Entry {
 class Directory {
   public:
     /// Opens the folder where a tree begins; links on the way there are the administrator's.
-    explicit Directory(const std::filesystem::path& path);
+    /// Folders that are made directly in it get `mode`, whatever the umask.
+    explicit Directory(const std::filesystem::path& path, mode_t mode = 0755);
 
     /// None if it does not exist. Throws a storage Error if a component is a link or a file.
     std::optional<Directory> open(std::string_view relative) const;
 
-    /// Opens, creating what is missing (mode 0755 whatever the umask); notes in `unsynced` what
-    /// that changed. Throws like open(). Copes with somebody who removes it at the same time.
+    /// Opens, creating what is missing (mode 0755 whatever the umask, and without ACLs that it
+    /// would inherit; see the constructor for the first component); notes in `unsynced` what that
+    /// changed. Throws like open(). Copes with somebody who removes it at the same time.
     Directory make(std::string_view relative, Unsynced* unsynced = nullptr) const;
 
     /// What is there under a name; none if nothing. A link is not followed.
@@ -87,6 +89,7 @@ class Directory {
 
     UniqueFd fd_;
     std::string path_;
+    mode_t mode_ = 0755; ///< of what is made in it
 };
 
 /// Keeps another daemon from using the folder as long as it is held open here. Throws a storage

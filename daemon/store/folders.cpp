@@ -2,12 +2,15 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "daemon/store/acl.hpp"
 #include "daemon/store/file_system.hpp"
 #include "daemon/store/layout.hpp"
 
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +20,46 @@ namespace wharf::store {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Whatever the umask, others cannot write to what is made here. The error number, or 0.
+int make_parents(const fs::path& path) {
+    const fs::path parent = path.parent_path();
+    if (parent == path || ::access(parent.c_str(), F_OK) == 0) {
+        return 0;
+    }
+    if (const int error = make_parents(parent); error != 0) {
+        return error;
+    }
+    return ::mkdir(parent.c_str(), 0755) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+constexpr mode_t others_write = S_IWGRP | S_IWOTH;
+
+struct stat info_of(const Directory& folder) {
+    struct stat info{};
+    if (::fstat(folder.fd(), &info) != 0) {
+        throw system_error(fmt::format("looking at {}", folder.path()), errno);
+    }
+    return info;
+}
+
+/// Why what we put into the folder would not stay as it is; empty if it does. An ACL that lets
+/// others write shows in the mode: its mask is there as the group's rights.
+std::string weakness(const Directory& folder, const struct stat& info) {
+    if (info.st_uid != ::geteuid() && info.st_uid != 0) {
+        return fmt::format("{} belongs to another account (uid {})", folder.path(), info.st_uid);
+    }
+    if ((info.st_mode & others_write) != 0) {
+        return fmt::format("other accounts can write to {} (mode {:04o})", folder.path(),
+                           info.st_mode & 07777);
+    }
+    return {};
+}
+
+std::string remedy(const Directory& folder) {
+    return fmt::format("give it to the daemon's account alone: chown {} {} and chmod go-w {}",
+                       ::geteuid(), folder.path(), folder.path());
+}
 
 void make_usable(fs::path& path, mode_t mode, std::string_view key) {
     const auto unusable = [&](int error) {
@@ -30,12 +73,16 @@ void make_usable(fs::path& path, mode_t mode, std::string_view key) {
     if (!path.has_filename()) { // "x/" and "x" are one folder, and must be one text
         path = path.parent_path();
     }
-    fs::create_directories(path.parent_path(), failed);
-    if (failed) {
-        throw unusable(failed.value());
+    if (const int error = make_parents(path); error != 0) {
+        throw unusable(error);
     }
-    if (::mkdir(path.c_str(), mode) == 0) {
-        ::chmod(path.c_str(), mode); // against the umask
+    if (::mkdir(path.c_str(), mode) == 0) { // the umask and inherited ACLs shall not matter
+        const UniqueFd made{adopt_fd,
+                            ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+        if (!made) {
+            throw unusable(errno);
+        }
+        set_plain_mode(made.value(), mode);
     } else if (errno != EEXIST) {
         throw unusable(errno);
     }
@@ -50,7 +97,7 @@ void make_usable(fs::path& path, mode_t mode, std::string_view key) {
 } // namespace
 
 const fs::path& prepare_cache_dir(fs::path& path) {
-    make_usable(path, 0755, "cache.dir");
+    make_usable(path, 0711, "cache.dir");
     if (const auto network = network_file_system_of(path); !network.empty()) {
         log::warning("store", "the cache {} is on {}: other machines must not write to it",
                      path.native(), network);
@@ -73,6 +120,42 @@ const fs::path& prepare_state_dir(fs::path& path, const fs::path& cache_dir) {
                     "set daemon.state_dir to a folder on a local disk; the cache may stay"};
     }
     return path;
+}
+
+void set_listing(const Directory& folder, bool listable) {
+    const auto info = info_of(folder);
+    const mode_t mode = info.st_mode & 07777;
+    const mode_t enter = mode & (S_IXGRP | S_IXOTH);
+    const mode_t wanted = listable ? mode | enter << 2 : mode & ~mode_t{S_IRGRP | S_IROTH};
+    if (info.st_uid == ::geteuid() && mode != wanted && ::fchmod(folder.fd(), wanted) != 0) {
+        throw system_error(fmt::format("setting the mode of {}", folder.path()), errno);
+    }
+}
+
+void guard_cache_dir(const Directory& cache, bool shared, bool listable) {
+    const auto problem = weakness(cache, info_of(cache));
+    if (!problem.empty() && !shared) {
+        throw Error{ErrorKind::invalid_request,
+                    problem + ": they could change what everybody reads",
+                    remedy(cache) + "; if they are to write there, set cache.lock_files"};
+    }
+    if (!problem.empty()) {
+        log::warning("store", "{}: who reads what cannot be guarded in this cache", problem);
+    }
+    set_listing(cache, listable);
+}
+
+void guard_state_dir(const Directory& state) {
+    const auto info = info_of(state);
+    if (const auto problem = weakness(state, info);
+        !problem.empty() || info.st_uid != ::geteuid()) {
+        throw Error{ErrorKind::invalid_request,
+                    problem.empty() ? fmt::format("{} belongs to root", state.path()) : problem,
+                    remedy(state)};
+    }
+    if (!has_plain_mode(state.fd(), 0700)) {
+        set_plain_mode(state.fd(), 0700);
+    }
 }
 
 void write_cachedir_tag(const Directory& cache, Staging& staging) noexcept {

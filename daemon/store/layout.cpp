@@ -18,6 +18,23 @@ std::string repo_folder(const hub::RepoId& repo) {
     return folder;
 }
 
+std::optional<hub::RepoId> repo_of(std::string_view folder) {
+    for (const auto type : {hub::RepoType::model, hub::RepoType::dataset, hub::RepoType::space}) {
+        const auto prefix = repo_folder({type, ""});
+        if (!folder.starts_with(prefix)) {
+            continue;
+        }
+        std::string name{folder.substr(prefix.size())};
+        if (const auto separator = name.find("--"); separator != std::string::npos) {
+            name.replace(separator, 2, "/"); // no name of the Hub has "--" itself
+        }
+        if (auto repo = hub::RepoId::parse(type, name); repo && repo_folder(*repo) == folder) {
+            return std::move(*repo);
+        }
+    }
+    return {};
+}
+
 bool is_repo_folder(std::string_view name) noexcept {
     static constexpr std::array<std::string_view, 3> prefixes{"models--", "datasets--", "spaces--"};
     return std::ranges::any_of(prefixes, [&](auto prefix) {

@@ -2,6 +2,7 @@
 
 #include "daemon/hub/types.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,9 @@ inline constexpr std::string_view cachedir_tag_content =
 
 /// "models--org--name".
 std::string repo_folder(const hub::RepoId& repo);
+
+/// The repo whose folder has that name; none if it is no repo's.
+std::optional<hub::RepoId> repo_of(std::string_view folder);
 
 /// Whether a name in the cache folder is that of a repo's folder.
 bool is_repo_folder(std::string_view name) noexcept;

@@ -172,6 +172,18 @@ void Shelf::place(const std::string& repo_folder, const std::string& commit,
     }
 }
 
+UniqueFd Shelf::open(const std::string& repo_folder, const std::string& commit,
+                     const std::string& path) {
+    const std::string etag = read_pointer(cache_, repo_folder, commit, path);
+    UniqueFd file = BlobFiles{cache_}.open(repo_folder, etag);
+    if (!file || !was_verified(catalogue_.holdings(etag), stamp_of(file.value()))) {
+        throw Error{ErrorKind::storage,
+                    fmt::format("{} of {} is gone or was not checked", path, repo_folder),
+                    "download it again"};
+    }
+    return file;
+}
+
 std::vector<std::string> Shelf::candidates(const std::string& repo_folder,
                                            const std::string& etag) {
     std::vector<std::string> folders{repo_folder};

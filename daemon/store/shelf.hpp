@@ -50,6 +50,10 @@ class Shelf {
     void place(const std::string& repo_folder, const std::string& commit,
                const std::vector<hub::TreeEntry>& entries);
 
+    /// Opens a file of the snapshot: the verified blob that its pointer names.
+    UniqueFd open(const std::string& repo_folder, const std::string& commit,
+                  const std::string& path);
+
     /// Repo folders whose file of that name may be right: this repo's own first.
     std::vector<std::string> candidates(const std::string& repo_folder, const std::string& etag);
 

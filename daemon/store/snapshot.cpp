@@ -52,6 +52,25 @@ std::string ref_folder(const std::string& repo_folder, std::string_view folder) 
 
 } // namespace
 
+std::string read_pointer(const Directory& cache, const std::string& repo_folder,
+                         const std::string& commit, const std::string& path) {
+    const auto full = fmt::format("{}/{}/{}/{}", repo_folder, layout::snapshots, commit, path);
+    const auto [folder, name] = layout::split(full);
+    const auto directory = cache.open(folder);
+    const auto entry = directory ? directory->look(std::string{name}) : std::nullopt;
+    if (!entry) {
+        throw Error{ErrorKind::file_not_found, fmt::format("{} is not in the cache", path)};
+    }
+    const std::string target = directory->read_link(std::string{name}).value_or("");
+    std::string etag = target.substr(target.rfind('/') + 1);
+    if (!is_blob_name(etag) || target != layout::pointer_target(path, etag)) {
+        throw Error{ErrorKind::storage,
+                    fmt::format("{} is no link to a file of the cache", directory->path_of(name)),
+                    "download it again"};
+    }
+    return etag;
+}
+
 std::optional<std::string> read_ref(const Directory& cache, const std::string& repo_folder,
                                     const std::string& revision) {
     const auto [folder, name] = layout::split(revision);

@@ -36,6 +36,11 @@ class Snapshot {
     std::optional<Directory> current_;
 };
 
+/// The etag that the pointer of `path` in a snapshot names. Throws file_not_found if nothing is
+/// there, a storage Error if it is something else than a pointer of ours.
+std::string read_pointer(const Directory& cache, const std::string& repo_folder,
+                         const std::string& commit, const std::string& path);
+
 /// The commit that refs/<revision> holds; none if there is none or it makes no sense. Requires: the
 /// revision passed hub::parse_revision(), here and below.
 std::optional<std::string> read_ref(const Directory& cache, const std::string& repo_folder,

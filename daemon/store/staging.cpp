@@ -3,6 +3,8 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
+#include "daemon/store/acl.hpp"
+#include "daemon/store/folders.hpp"
 #include "daemon/store/layout.hpp"
 #include "daemon/store/partials.hpp"
 
@@ -12,6 +14,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace wharf::store {
 
@@ -37,6 +40,24 @@ void write_all(int fd, std::string_view content, const std::string& path) {
     }
 }
 
+/// Everybody may reach the official client's lock files; their folders have the names of repos.
+void open_locks(const Directory& locks, bool listable) {
+    struct stat info{};
+    if (::fstat(locks.fd(), &info) == 0 && info.st_uid == ::geteuid()) {
+        ::fchmod(locks.fd(), (info.st_mode & 07777) | S_IXGRP | S_IXOTH);
+    }
+    set_listing(locks, listable);
+}
+
+void close_to_others(const Directory& folder) {
+    struct stat info{};
+    if (::fstat(folder.fd(), &info) != 0 || info.st_uid != ::geteuid()) {
+        throw Error{ErrorKind::storage, fmt::format("{} belongs to another account", folder.path()),
+                    "remove it: only unfinished downloads are in it"};
+    }
+    set_plain_mode(folder.fd(), 0700);
+}
+
 /// Reasons to copy instead: too many names, not our file (fs.protected_hardlinks), a file system
 /// without hard links.
 bool cannot_link(int error) {
@@ -45,11 +66,10 @@ bool cannot_link(int error) {
 
 } // namespace
 
-Staging::Staging(const Directory& cache, std::chrono::seconds keep_partials)
+Staging::Staging(const Directory& cache, std::chrono::seconds keep_partials, bool listable)
     : folder_{std::make_shared<const Directory>(cache.make(layout::staging))} {
-    if (::fchmod(folder_->fd(), 0700) != 0) {
-        throw system_error(fmt::format("closing {} to others", folder_->path()), errno);
-    }
+    open_locks(cache.make(layout::locks), listable);
+    close_to_others(*folder_);
     require_same_file_system(*folder_, cache);
     // Two daemons on one cache would remove each other's unfinished files.
     claim(*folder_, fmt::format("the cache {}", cache.path()), "cache.dir");

@@ -16,8 +16,9 @@ namespace wharf::store {
 class Staging {
   public:
     /// Throws storage Errors: also when another process uses this cache, and when the folder is on
-    /// another file system than the cache. `keep_partials`: see StoreOptions.
-    Staging(const Directory& cache, std::chrono::seconds keep_partials);
+    /// another file system than the cache, or somebody else's. `keep_partials` and `listable`,
+    /// which is also for the lock files beside it: see StoreOptions.
+    Staging(const Directory& cache, std::chrono::seconds keep_partials, bool listable = false);
 
     /// The folder itself, for files that do not outlive the run under new_name(), and for Partials.
     const std::shared_ptr<const Directory>& folder() const noexcept { return folder_; }

@@ -4,21 +4,14 @@
 #include "base/log.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/hop.hpp"
-#include "daemon/async/semaphore.hpp"
+#include "daemon/store/acl.hpp"
 #include "daemon/store/blob_check.hpp"
-#include "daemon/store/catalogue.hpp"
 #include "daemon/store/copy_blob.hpp"
-#include "daemon/store/directory.hpp"
 #include "daemon/store/folders.hpp"
 #include "daemon/store/layout.hpp"
-#include "daemon/store/partials.hpp"
-#include "daemon/store/publisher.hpp"
-#include "daemon/store/shelf.hpp"
 #include "daemon/store/snapshot.hpp"
-#include "daemon/store/staging.hpp"
-#include "daemon/store/tree_cache.hpp"
+#include "daemon/store/store_impl.hpp"
 #include "daemon/store/tree_files.hpp"
-#include "daemon/store/warm_files.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
@@ -26,32 +19,15 @@
 #include <chrono>
 #include <utility>
 
-// Which thread does what: the caller's keeps the file lists; `disk` alone touches catalogue and
-// shelf; the shared pool hashes, flushes, reserves, reads and writes file lists. Lambdas that are
-// handed to a pool refer to the coroutine's frame, which waits for them.
-
 namespace wharf::store {
 
 namespace {
-
-/// A file list of the largest repos has a few hundred thousand files; one takes about 200 bytes.
-constexpr std::size_t remembered_files = 500'000;
-
-/// About 300 bytes each.
-constexpr std::size_t remembered_warm_files = 100'000;
 
 constexpr auto lock_poll = std::chrono::milliseconds{100};
 
 /// Awaits work that must not be left half done, even when the task is cancelled in the meantime.
 Awaitable<> to_the_end(Awaitable<> work) {
     co_await async::run_to_end_on(co_await asio::this_coro::executor, std::move(work));
-}
-
-std::string require_commit(const std::string& commit) {
-    if (!is_commit_id(commit)) {
-        throw Error{ErrorKind::invalid_request, "'" + commit + "' is no commit"};
-    }
-    return commit;
 }
 
 void require_blob_name(const std::string& etag) {
@@ -68,46 +44,37 @@ Publication publication_of(std::unique_ptr<PartialFile> file, std::string repo_f
     return made;
 }
 
+/// What is made in it is closed at first: repos above all.
+Directory open_cache_dir(StoreOptions& options) {
+    Directory folder{prepare_cache_dir(options.cache_dir), 0700};
+    guard_cache_dir(folder, options.lock_files, options.listable);
+    return folder;
+}
+
 /// Two daemons, each with a cache of its own, would forget each other's blobs.
 Directory claim_state_dir(StoreOptions& options) {
     Directory folder{prepare_state_dir(options.state_dir, options.cache_dir)};
+    guard_state_dir(folder);
     claim(folder, fmt::format("the state folder {}", folder.path()), "daemon.state_dir");
     return folder;
 }
 
 } // namespace
 
-struct Store::Impl {
-    Impl(StoreOptions options, async::BlockingPool& pool);
-
-    Awaitable<> finish(std::string folder, std::string commit, std::string revision);
-    Awaitable<bool> copy(std::string folder, std::string commit, Shelf::Copy copy);
-    Awaitable<bool> check(std::string folder, hub::TreeEntry entry);
-
-    StoreOptions options;
-    async::BlockingPool& pool;
-    Directory cache;
-    Staging staging;
-    Directory state; ///< held against other daemons
-    std::unique_ptr<Catalogue> catalogue;
-    Shelf shelf;
-    TreeCache trees{remembered_files};
-    WarmFiles warm{cache, remembered_warm_files};
-    Partials partials;
-    async::Semaphore partials_turn{1};
-    async::BlockingPool disk{1}; // after what it uses, so that its thread ends first
-    Publisher publisher;
-};
-
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
-    : options{std::move(given)}, pool{blocking}, cache{prepare_cache_dir(options.cache_dir)},
-      staging{cache, options.keep_partials}, state{claim_state_dir(options)},
+    : options{std::move(given)}, pool{blocking}, cache{open_cache_dir(options)},
+      staging{cache, options.keep_partials, options.listable},
+      acls{try_acls(staging.folder()->fd())}, state{claim_state_dir(options)},
       catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
-      shelf{cache, staging, *catalogue},
+      shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},
       publisher{cache, staging, partials.space(), *catalogue, pool, disk} {
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
+    if (!acls) {
+        log::warning("store", "{} has no ACLs: restricted repos are handed out by descriptor only",
+                     cache.path());
+    }
 }
 
 Store::Store(StoreOptions options, async::BlockingPool& pool)
@@ -147,8 +114,11 @@ Awaitable<> Store::save_tree(hub::RepoId repo, std::string commit, hub::TreePtr 
 Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entries wanted) {
     const std::string folder = layout::repo_folder(repo);
     require_commit(commit);
-    Shelf::Sorted sorted = co_await impl_->disk.run(
-        [&] { return impl_->shelf.bring_in(folder, commit, std::move(wanted)); });
+    Shelf::Sorted sorted = co_await impl_->disk.run([&] {
+        auto result = impl_->shelf.bring_in(folder, commit, std::move(wanted));
+        impl_->doors.keep(folder);
+        return result;
+    });
     if (sorted.settled) {
         for (std::size_t i = 0; i < sorted.placed.size(); ++i) {
             impl_->warm.remember(folder, commit, sorted.placed[i], sorted.stamps[i]);
@@ -304,7 +274,10 @@ Awaitable<> Store::Impl::finish(std::string folder, std::string commit, std::str
             try_write_ref(cache, staging, folder, revision, commit);
         }
     });
-    co_await disk.run([&] { shelf.end_finish(folder, commit, pending); });
+    co_await disk.run([&] {
+        shelf.end_finish(folder, commit, pending);
+        doors.keep(folder);
+    });
 }
 
 hub::TreePtr Store::remembered_tree(const hub::RepoId& repo, const std::string& commit) {

@@ -1,12 +1,14 @@
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/hub/types.hpp"
 #include "daemon/store/blob_lock.hpp"
+#include "daemon/store/options.hpp"
 #include "daemon/store/partial_file.hpp"
+#include "daemon/store/readers.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,19 +18,6 @@
 #include <vector>
 
 namespace wharf::store {
-
-struct StoreOptions {
-    std::filesystem::path cache_dir; ///< the official layout; created when missing
-    std::filesystem::path state_dir; ///< holds the catalogue; created when missing, mode 0700
-    bool lock_files = false;         ///< take the official client's flock files: others write too
-
-    /// Unfinished files that nobody has touched for longer than this are removed at start.
-    std::chrono::seconds keep_partials = std::chrono::days{7};
-
-    /// Room that downloads leave free on the cache's file system. None: 1 GiB, or 2 % of it if that
-    /// is less.
-    std::optional<std::uint64_t> min_free = {};
-};
 
 using Entries = std::vector<hub::TreeEntry>;
 
@@ -50,12 +39,16 @@ struct BroughtIn {
 ///
 /// Cancellation may end each call, but publish() and finish_snapshot() are not left half done.
 /// Links that somebody put where the cache has folders are never followed: a storage Error.
+///
+/// A repo's folder is a door: made closed to all but the daemon's account, and opened by
+/// set_readers() alone. docs/cache-layout.md says who may read what.
 class Store {
   public:
     /// Opens or creates; rebuilds a missing or broken catalogue from the disk; notes blobs that
     /// came since; keeps unfinished files of earlier runs that can be resumed. Blocks meanwhile.
     /// Throws storage Errors (also when another process has this cache), invalid_request for
-    /// unusable folders. Requires: the callers' event loop and the pool outlive this.
+    /// folders that are unusable or that others could write to. Requires: the callers' event loop
+    /// and the pool outlive this.
     Store(StoreOptions options, async::BlockingPool& pool);
     ~Store();
 
@@ -126,6 +119,28 @@ class Store {
     /// revision that is the commit itself gets no ref; nor does one that clashes with another ref
     /// ("dev" and "dev/x"), which is logged.
     Awaitable<> finish_snapshot(hub::RepoId repo, std::string commit, std::string revision);
+
+    /// Lets these accounts, and no others, enter the repo's folder; returns when the kernel sees to
+    /// it. Who could enter before and after is not kept out in between. The folder is made if there
+    /// is somebody to let in, and opened in the same way when it is removed and made anew. What
+    /// cannot be (a folder of somebody else's, more accounts than an ACL holds) is logged once.
+    /// Throws storage Errors.
+    Awaitable<> set_readers(hub::RepoId repo, Readers readers);
+
+    /// Whether an account can reach the repo's files by path, as set_readers() last left it: if
+    /// not, it needs descriptors. Control thread; asks no disk.
+    bool path_is_open_to(const hub::RepoId& repo, uid_t uid) const;
+
+    /// Whether the file system can let single accounts into a folder. Any thread.
+    bool has_acls() const noexcept;
+
+    /// The repos that have a folder in the cache, whoever made it.
+    Awaitable<std::vector<hub::RepoId>> repos();
+
+    /// Opens a commit's file for reading: the verified blob that its pointer names, and nothing
+    /// else. Throws file_not_found if there is none; storage Errors if something else is in its
+    /// place, or content that was not checked: bring_in() sees to that.
+    Awaitable<UniqueFd> open_file(hub::RepoId repo, std::string commit, std::string path);
 
     /// Where a commit's files are or will be. Any thread.
     std::filesystem::path snapshot_path(const hub::RepoId& repo, const std::string& commit) const;

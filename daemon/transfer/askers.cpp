@@ -48,6 +48,17 @@ std::optional<Claimant> Askers::claimant() const noexcept {
     return best;
 }
 
+Askers::Share Askers::share_of(uid_t uid) const noexcept {
+    Share share;
+    for (const auto& asker : askers_) {
+        if (!asker.refusal && asker.claimant.uid == uid) {
+            share.source = share.source != nullptr ? share.source : &asker.source;
+            ++share.count;
+        }
+    }
+    return share;
+}
+
 bool Askers::refuse(const hub::FileSource& source, const Error& error) {
     const auto is_same = [&](const Asker& asker) {
         return asker.source.repo == source.repo && asker.source.token == source.token;

@@ -38,6 +38,14 @@ class Askers {
     /// these the first. None: nobody is left.
     std::optional<Claimant> claimant() const noexcept;
 
+    /// What an account has in it: what it asked for first (null: nothing, or it was refused), and
+    /// how often it asks.
+    struct Share {
+        const hub::FileSource* source = nullptr;
+        std::size_t count = 0;
+    };
+    Share share_of(uid_t uid) const noexcept;
+
     /// Takes down the Error for all who ask by this repo and token, if others would be left to ask
     /// for. False, and nothing is done, if not: then it concerns everybody.
     bool refuse(const hub::FileSource& source, const Error& error);

@@ -67,6 +67,22 @@ std::vector<FlightStatus> Flights::status() const {
     return all;
 }
 
+std::vector<FlightStatus> Flights::status_for(uid_t uid) const {
+    std::vector<FlightStatus> own;
+    for (const auto& [etag, flight] : flights_) {
+        const auto asker = flight->askers().share_of(uid);
+        if (flight->state() == Flight::State::running && asker.source != nullptr) {
+            own.push_back({.etag = etag,
+                           .repo = asker.source->repo,
+                           .path = asker.source->path,
+                           .done = flight->done(),
+                           .total = flight->entry().size,
+                           .askers = asker.count});
+        }
+    }
+    return own;
+}
+
 Awaitable<> Flights::stop() {
     stopping_ = true;
     for (const auto& [etag, flight] : flights_) {

@@ -65,7 +65,10 @@ class Flights {
     std::unique_ptr<Ticket> join(hub::FileSource source, hub::TreeEntry entry, bool force,
                                  Claimant claimant = {});
 
+    /// All that are running; or those that one account waits for, as it knows them: by its own repo
+    /// and path, which may be others than those that we ask by, and with its own askers.
     std::vector<FlightStatus> status() const;
+    std::vector<FlightStatus> status_for(uid_t uid) const;
 
     /// Closes the files of flights that nobody waits for, so that the store can remove them.
     void drop_paused();

@@ -3,7 +3,6 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
-#include "daemon/transfer/paced_transport.hpp"
 
 #include <fmt/format.h>
 
@@ -33,15 +32,12 @@ bool hub_is_away(const Error& error) noexcept {
            error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
 }
 
-/// Feeds the jitter, which is to differ from question to question and from box to box.
-std::uint64_t random_seed() {
-    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
 } // namespace
 
 Lookups::Lookups(LookupContext context, LookupOptions options)
-    : context_{std::move(context)}, options_{options}, tasks_{context_.executor} {}
+    : store_{context.store}, options_{options},
+      asking_{context.executor, context.transport, std::move(context.endpoint), context.gate},
+      tasks_{context.executor} {}
 
 Awaitable<> Lookups::stop() {
     tasks_.cancel();
@@ -61,9 +57,8 @@ Awaitable<Answer> Lookups::wait_for(QuestionPtr<Answer> question, std::shared_pt
     co_return *question->answer;
 }
 
-/// Asks until there is an answer, or an error that shall not be met again.
 template <typename Answer>
-Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way<Answer> way) {
+Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way way, Clock::time_point not_before) {
     // Whatever ends this, nobody may wait for ever.
     const ScopeExit over{[&question] {
         if (!question->is_over()) {
@@ -71,42 +66,15 @@ Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way<Answer> way) {
         }
         question->answered.notify_all();
     }};
-    PacedTransport paced{context_.transport, context_.gate, question->note,
-                         way.policy.longest_asked, std::move(way.sending)};
-    hub::HubClient hub{paced, context_.endpoint};
-    Retry retry{way.policy, random_seed()};
-    const auto early = way.not_before - Clock::now();
+    const auto early = not_before - Clock::now();
     if (early > Clock::duration::zero()) {
         co_await async::sleep_for(early);
     }
-    while (!question->is_over()) {
-        std::optional<Error> failed;
-        try {
-            question->answer = co_await way.fetch(hub);
-        } catch (const Error& error) {
-            failed = error;
-        }
-        if (failed) {
-            question->is_out = false;
-            const auto delay = retry.next(*failed);
-            if (!delay) {
-                question->failure = *failed;
-                co_return;
-            }
-            co_await wait_before_retry(*failed, *delay, way.token, question->note);
-        }
+    try {
+        co_await asking_.ask(std::move(way));
+    } catch (const Error& error) { // for those who wait
+        question->failure = error;
     }
-}
-
-Awaitable<> Lookups::wait_before_retry(Error error, std::chrono::milliseconds delay,
-                                       hub::Token token, std::shared_ptr<WaitNote> note) {
-    if (context_.gate.is_closed(context_.endpoint.authority(), token, hub::Bucket::api)) {
-        co_return; // there we wait, and say how long
-    }
-    log::warning("transfer", "{}; trying again in {} ms", error.message(), delay.count());
-    note->reason = fmt::format("{}; trying again", error.message());
-    const ScopeExit quiet{[note] { note->reason.clear(); }};
-    co_await async::sleep_for(delay);
 }
 
 Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, hub::Token token,
@@ -114,7 +82,7 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     if (is_commit_id(revision)) {
         co_return Resolved{.commit = revision, .stale = false, .why = {}, .recorded = true};
     }
-    const auto known = co_await context_.store.known_commit(repo, revision);
+    const auto known = co_await store_.known_commit(repo, revision);
     const auto now = Clock::now();
     const std::string key = key_of(repo, revision, token);
     forget_old_lines();
@@ -125,8 +93,9 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
                            .why = {},
                            .recorded = known == line.last_commit};
     }
-    if (known && now < offline_until_) {
-        co_return Resolved{.commit = *known, .stale = true, .why = offline_why_, .recorded = true};
+    if (const auto away = known ? asking_.away() : std::nullopt) {
+        co_return Resolved{
+            .commit = *known, .stale = true, .why = away->message(), .recorded = true};
     }
     if (!line.question || line.question->is_out) {
         line.question = std::make_shared<Question<std::string>>();
@@ -154,22 +123,29 @@ Awaitable<> Lookups::ask_revision(std::string key, QuestionPtr<std::string> ques
                                   hub::RepoId repo, std::string revision, hub::Token token,
                                   bool has_fallback) {
     const ScopeExit over{[this, &key, &question] { note_outcome(key, question); }};
-    Way<std::string> way;
-    way.not_before = lines_[key].last_sent + options_.pace;
+    Way way;
     way.policy = options_.retry;
     if (has_fallback) {
         way.policy.max_failures = tries_with_fallback;
         way.policy.longest_asked = longest_wait_with_fallback;
     }
     way.token = token;
+    way.note = question->note;
     way.sending = [this, key, question] {
         question->is_out = true; // who comes from now on wants a later answer
         lines_[key].last_sent = Clock::now();
     };
-    way.fetch = [repo, revision, token](hub::HubClient& hub) {
-        return hub.commit_of(repo, revision, token);
+    way.failed = [question] { question->is_out = false; };
+    way.fetch = [question, repo, revision, token](hub::HubClient& hub) {
+        return fetch_commit(hub, question, repo, revision, token);
     };
-    co_await ask(question, std::move(way));
+    const auto not_before = lines_[key].last_sent + options_.pace;
+    co_await ask(question, std::move(way), not_before);
+}
+
+Awaitable<> Lookups::fetch_commit(hub::HubClient& hub, QuestionPtr<std::string> question,
+                                  hub::RepoId repo, std::string revision, hub::Token token) {
+    question->answer = co_await hub.commit_of(repo, revision, token);
 }
 
 /// Requires: called when the question is over.
@@ -181,16 +157,12 @@ void Lookups::note_outcome(const std::string& key, const QuestionPtr<std::string
     if (question->answer) {
         line.last_commit = *question->answer;
         line.last_answer = Clock::now();
-        offline_until_ = {};
-    } else if (question->failure && question->failure->kind() == ErrorKind::network) {
-        offline_until_ = Clock::now() + options_.stay_offline;
-        offline_why_ = question->failure->message();
     }
 }
 
 Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub::Token token,
                                       std::shared_ptr<WaitNote> note) {
-    hub::TreePtr held = co_await context_.store.tree(repo, commit);
+    hub::TreePtr held = co_await store_.tree(repo, commit);
     if (held) {
         co_return held;
     }
@@ -208,20 +180,21 @@ Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub:
 Awaitable<> Lookups::ask_tree(std::string key, QuestionPtr<hub::TreePtr> question, hub::RepoId repo,
                               std::string commit, hub::Token token) {
     const ScopeExit over{[this, &key] { trees_.erase(key); }};
-    Way<hub::TreePtr> way;
+    Way way;
     way.policy = options_.retry;
     way.token = token;
-    way.fetch = [this, repo, commit, token](hub::HubClient& hub) {
-        return list_and_keep(hub, repo, commit, token);
+    way.note = question->note;
+    way.fetch = [this, question, repo, commit, token](hub::HubClient& hub) {
+        return fetch_tree(hub, question, repo, commit, token);
     };
-    co_await ask(question, std::move(way));
+    co_await ask(question, std::move(way), {});
 }
 
-Awaitable<hub::TreePtr> Lookups::list_and_keep(hub::HubClient& hub, hub::RepoId repo,
-                                               std::string commit, hub::Token token) {
+Awaitable<> Lookups::fetch_tree(hub::HubClient& hub, QuestionPtr<hub::TreePtr> question,
+                                hub::RepoId repo, std::string commit, hub::Token token) {
     hub::TreePtr tree = co_await hub.list_tree(repo, commit, token);
-    co_await context_.store.save_tree(repo, commit, tree);
-    co_return tree;
+    co_await store_.save_tree(repo, commit, tree);
+    question->answer = std::move(tree);
 }
 
 void Lookups::forget_old_lines() {

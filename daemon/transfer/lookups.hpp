@@ -2,14 +2,10 @@
 
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
-#include "daemon/hub/hub_client.hpp"
-#include "daemon/hub/transport.hpp"
 #include "daemon/store/store.hpp"
-#include "daemon/transfer/rate_gate.hpp"
-#include "daemon/transfer/retry.hpp"
+#include "daemon/transfer/asking.hpp"
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,8 +19,6 @@ struct LookupOptions {
     /// The least time between two questions for the same branch: those who ask in between share
     /// the next one. Whoever asks gets an answer that was asked for after he did.
     std::chrono::milliseconds pace{250};
-    /// After the Hub could not be reached: how long last known answers serve without trying again.
-    std::chrono::seconds stay_offline{10};
     RetryPolicy retry;
 };
 
@@ -48,18 +42,21 @@ struct LookupContext {
 
 /// The questions about repos that all jobs of the box share: asked once however many wait for the
 /// answer, at a bounded pace and within the Hub's quota, tried again when that may help. Those who
-/// come with another token ask for themselves. Control thread.
+/// come with another token ask for themselves. What was asked before is answered without a proof
+/// that this asker may know it: he must have been admitted to the repo. Control thread.
 class Lookups {
   public:
     /// Requires: everything referred to outlives this.
     Lookups(LookupContext context, LookupOptions options);
 
     /// The commit that a revision names. When the Hub cannot be reached: the last known one, else
-    /// a network Error. A revision that is a commit's id is taken at its word.
+    /// a network Error. A revision that is a commit's id is taken at its word. Requires: who asks
+    /// may read the repo (access::Gatekeeper::require).
     Awaitable<Resolved> commit_of(hub::RepoId repo, std::string revision, hub::Token token,
                                   std::shared_ptr<WaitNote> note);
 
     /// All files of a commit: from the store, else from the Hub and then kept in the store.
+    /// Requires: as commit_of().
     Awaitable<hub::TreePtr> tree(hub::RepoId repo, std::string commit, hub::Token token,
                                  std::shared_ptr<WaitNote> note);
 
@@ -67,6 +64,9 @@ class Lookups {
     Awaitable<> stop();
 
     void set_options(LookupOptions options) { options_ = options; }
+
+    /// For questions of other kinds: what one learns about the Hub's state all know.
+    Asking& asking() noexcept { return asking_; }
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -85,16 +85,6 @@ class Lookups {
     template <typename Answer>
     using QuestionPtr = std::shared_ptr<Question<Answer>>;
 
-    /// How a question is put.
-    template <typename Answer>
-    struct Way {
-        Clock::time_point not_before;
-        RetryPolicy policy;
-        hub::Token token;
-        std::function<void()> sending; ///< called before each request
-        std::function<Awaitable<Answer>(hub::HubClient&)> fetch;
-    };
-
     /// What we know about one (repo, revision, token).
     struct Line {
         Clock::time_point last_sent{};
@@ -106,25 +96,24 @@ class Lookups {
     template <typename Answer>
     static Awaitable<Answer> wait_for(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note);
     template <typename Answer>
-    Awaitable<> ask(QuestionPtr<Answer> question, Way<Answer> way);
-    Awaitable<> wait_before_retry(Error error, std::chrono::milliseconds delay, hub::Token token,
-                                  std::shared_ptr<WaitNote> note);
+    Awaitable<> ask(QuestionPtr<Answer> question, Way way, Clock::time_point not_before);
     Awaitable<> ask_revision(std::string key, QuestionPtr<std::string> question, hub::RepoId repo,
                              std::string revision, hub::Token token, bool has_fallback);
     Awaitable<> ask_tree(std::string key, QuestionPtr<hub::TreePtr> question, hub::RepoId repo,
                          std::string commit, hub::Token token);
-    Awaitable<hub::TreePtr> list_and_keep(hub::HubClient& hub, hub::RepoId repo, std::string commit,
-                                          hub::Token token);
+    static Awaitable<> fetch_commit(hub::HubClient& hub, QuestionPtr<std::string> question,
+                                    hub::RepoId repo, std::string revision, hub::Token token);
+    Awaitable<> fetch_tree(hub::HubClient& hub, QuestionPtr<hub::TreePtr> question,
+                           hub::RepoId repo, std::string commit, hub::Token token);
     void note_outcome(const std::string& key, const QuestionPtr<std::string>& question);
     void forget_old_lines();
 
-    LookupContext context_;
+    store::Store& store_;
     LookupOptions options_;
+    Asking asking_;
     async::TaskGroup tasks_;
     std::map<std::string, Line> lines_;
     std::map<std::string, QuestionPtr<hub::TreePtr>> trees_; ///< until they are over
-    Clock::time_point offline_until_{};
-    std::string offline_why_;
 };
 
 } // namespace wharf::transfer

@@ -23,6 +23,7 @@ bool may_heal(ErrorKind kind) noexcept {
     case ErrorKind::forbidden:
     case ErrorKind::integrity: // the flight decides what to fetch again
     case ErrorKind::no_space:
+    case ErrorKind::quota:
     case ErrorKind::storage:
     case ErrorKind::cancelled:
     case ErrorKind::internal:

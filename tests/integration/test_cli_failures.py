@@ -51,6 +51,7 @@ EXIT_CODES = [
     ("BadAnswer", 1),
     ("Integrity", 7),
     ("NoSpace", 6),
+    ("QuotaExceeded", 6),
     ("Storage", 1),
     ("Cancelled", 1),
     ("Internal", 1),

@@ -28,8 +28,9 @@ class Harness {
   public:
     explicit Harness(
         service::ServerOptions options = {},
-        service::Server::Policy policy = [](const service::Peer&) { return true; })
-        : server{context.get_executor(), demo.dispatcher(), options, std::move(policy)} {}
+        service::Admit admit =
+            [](const access::Peer&) { return access::Rights{true, true, false}; })
+        : server{context.get_executor(), demo.dispatcher(), options, std::move(admit)} {}
     ~Harness() { run_to_end(server.drain(std::chrono::milliseconds{0})); }
     Harness(const Harness&) = delete;
     Harness& operator=(const Harness&) = delete;

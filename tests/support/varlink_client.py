@@ -24,18 +24,24 @@ class CallFailed(Exception):
 class VarlinkClient:
     """One connection; a context manager. A daemon that goes away is a ConnectionError.
 
-    With `user` it is that user who asks: the daemon sees who connected.
+    To a path, or over a socket that is connected already. With `user` it is that user who asks:
+    the daemon sees who connected.
     """
 
-    def __init__(self, path: Path, timeout: float = 60, user: int | None = None) -> None:
+    def __init__(
+        self, to: Path | socket.socket, timeout: float = 60, user: int | None = None
+    ) -> None:
+        self._received = b""
+        if isinstance(to, socket.socket):
+            self._socket = to
+            return
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout)
-        self._received = b""
         before = os.geteuid()
         try:
             if user is not None:
                 os.seteuid(user)
-            self._socket.connect(str(path))
+            self._socket.connect(str(to))
         except BaseException:
             self._socket.close()
             raise

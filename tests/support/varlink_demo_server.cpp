@@ -37,10 +37,10 @@ int main(int argc, char** argv) {
     boost::asio::io_context context{1};
     wharf::test::DemoState state;
     const wharf::test::DemoService demo{state};
-    wharf::service::Server server{context.get_executor(),
-                                  demo.dispatcher(),
-                                  {},
-                                  [](const wharf::service::Peer&) { return true; }};
+    wharf::service::Server server{
+        context.get_executor(), demo.dispatcher(), {}, [](const wharf::access::Peer&) {
+            return wharf::access::Rights{true, true, true};
+        }};
     int status = 0;
     boost::asio::co_spawn(context, serve(server, argv[1]), [&](const std::exception_ptr& failure) {
         if (failure) {

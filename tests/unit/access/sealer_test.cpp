@@ -48,7 +48,7 @@ ErrorKind kind_thrown_for(const std::filesystem::path& folder) {
 TEST_CASE("what was sealed opens with the same key for the same purpose only") {
     const Sealer sealer{key_of(1)};
     const std::string sealed = sealer.seal("hf_secret", "7 1000");
-    CHECK(sealer.open(sealed, "7 1000").value() == "hf_secret");
+    CHECK(sealer.open(sealed, "7 1000").value().view() == "hf_secret");
     CHECK(sealer.open(sealed, "8 1000").has_error());
     CHECK(sealer.open(sealed, "7 1001").has_error());
     CHECK(Sealer{key_of(2)}.open(sealed, "7 1000").has_error());

@@ -151,6 +151,11 @@ TEST_CASE("a list of jobs fits the terminal and keeps what is said of each") {
         CHECK(holds(narrow, "datasets/meta-llama/Llama-3.2-90B"));
         CHECK(!holds(narrow, "CREATED"));
     }
+    const auto name = [](std::int64_t uid) { return "user" + std::to_string(uid); };
+    const std::string with_users = render_jobs({make_job()}, now, std::nullopt, name);
+    CHECK(holds(with_users, "ID  USER"));
+    CHECK(holds(with_users, name(make_job().uid)));
+    CHECK_FALSE(holds(all, "USER"));
     CHECK(render_jobs(jobs, now, 80) ==
           "ID  REPO                               DONE  STATE\n"
           "13  org/model                           25%  waiting: huggingface.co asked to\n"

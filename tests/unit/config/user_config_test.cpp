@@ -35,6 +35,9 @@ TEST_CASE("one person's folders, with nothing but a home") {
     CHECK(config.daemon.state_dir == "/home/ann/.local/state/wharf");
     CHECK(config.cache.dir == "/home/ann/.cache/huggingface/hub");
     CHECK(config.cache.lock_files);
+    CHECK(config.cache.listable);
+    CHECK(config.access.rules.allow == wharf::access::Accounts{});
+    CHECK(config.access.rules.admin == wharf::access::Accounts{});
     CHECK(config.hub == Config::Hub{});
     CHECK(config.transfer == Config::Transfer{});
 }

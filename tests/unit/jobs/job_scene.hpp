@@ -76,6 +76,12 @@ class ScriptedWork final : public Work {
     JobRecord& record_;
 };
 
+/// Keeps what it was told.
+struct KeptAudit final : access::Audit {
+    void record(const access::AuditEvent& event) noexcept override { events.push_back(event); }
+    std::vector<access::AuditEvent> events;
+};
+
 /// A table of jobs as the daemon has one, with scripted work, until the end of the scope.
 class Scene {
   public:
@@ -89,7 +95,8 @@ class Scene {
                      [this](JobRecord& record) {
                          return std::make_unique<ScriptedWork>(script, record);
                      },
-                 .options = options}} {
+                 .options = options,
+                 .audit = &audit}} {
         table.start();
     }
 
@@ -103,6 +110,7 @@ class Scene {
 
   public:
     Script script;
+    KeptAudit audit;
     JobStore store;
     JobTable table;
 };

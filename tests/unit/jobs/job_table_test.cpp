@@ -20,7 +20,8 @@ using wharf::test::TempDir;
 
 namespace {
 
-constexpr uid_t owner = 1000;
+constexpr Viewer owner{.uid = 1000};
+constexpr Viewer admin{.uid = 0, .administers = true};
 constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
 
 /// The kind of Error that a call throws; none if it does not.
@@ -203,7 +204,7 @@ Awaitable<> held_jobs() {
         CHECK(scene.script.running == 0);
         // Asking again does not undo what somebody said.
         CHECK(scene.table.ask(order("a"), Priority::normal)->job().state() == JobState::paused);
-        info = co_await scene.table.pause(1, 0);
+        info = co_await scene.table.pause(1, admin);
         CHECK(info.reason.find("paused by uid 0") != std::string::npos);
         co_await scene.table.stop();
     }
@@ -275,7 +276,7 @@ Awaitable<> another_key() {
     // Retry needs a token, and takes it from the owner only.
     auto kind = co_await kind_of(scene.table.retry(1, owner, {}));
     CHECK(kind == ErrorKind::storage);
-    kind = co_await kind_of(scene.table.retry(1, 0, Token{"hf_root"}));
+    kind = co_await kind_of(scene.table.retry(1, admin, Token{"hf_root"}));
     CHECK(kind == ErrorKind::storage);
     info = co_await scene.table.retry(1, owner, Token{"hf_2"});
     co_await settle(&scene);
@@ -319,29 +320,62 @@ Awaitable<> privacy() {
     const auto b = scene.table.ask(order("b", "", 1001), Priority::normal);
     const auto c = scene.table.ask(order("c", "", 1000), Priority::normal);
     co_await settle(&scene);
-    auto kind = co_await kind_of(scene.table.show(2, 1000));
+    auto kind = co_await kind_of(scene.table.show(2, owner));
     CHECK(kind == ErrorKind::job_not_found); // as if it did not exist
-    kind = co_await kind_of(scene.table.cancel(2, 1000));
+    kind = co_await kind_of(scene.table.cancel(2, owner));
     CHECK(kind == ErrorKind::job_not_found);
-    kind = co_await kind_of(scene.table.prioritize(2, 1000, Priority::interactive));
+    kind = co_await kind_of(scene.table.prioritize(2, owner, Priority::interactive));
     CHECK(kind == ErrorKind::job_not_found);
     std::vector<JobInfo> page = co_await scene.table.page(1000, false, newest, 10);
     REQUIRE(page.size() == 2);
     CHECK(page[0].id == 3);
     CHECK(page[1].id == 1);
-    page = co_await scene.table.page(0, false, newest, 2);
+    page = co_await scene.table.page(std::nullopt, false, newest, 2);
     REQUIRE(page.size() == 2);
     CHECK(page[1].id == 2);
     scene.finish("b");
     co_await settle(&scene);
-    kind = co_await kind_of(scene.table.show(2, 1000)); // past ones likewise
+    kind = co_await kind_of(scene.table.show(2, owner)); // past ones likewise
     CHECK(kind == ErrorKind::job_not_found);
-    page = co_await scene.table.page(0, false, newest, 10);
+    page = co_await scene.table.page(std::nullopt, false, newest, 10);
     CHECK(page.size() == 2);
-    page = co_await scene.table.page(0, true, newest, 10);
+    page = co_await scene.table.page(std::nullopt, true, newest, 10);
     CHECK(page.size() == 3);
     page = co_await scene.table.page(1000, true, newest, 10);
     CHECK(page.size() == 2);
+    co_await scene.table.stop();
+}
+
+Awaitable<> administrators() {
+    const TempDir dir;
+    Scene scene{co_await wharf::asio::this_coro::executor, dir.path()};
+    const auto watch = scene.table.ask(order("org/a"), Priority::normal);
+    co_await settle(&scene);
+    // Being root is nothing by itself: the policy says who administers.
+    const auto kind = co_await kind_of(scene.table.pause(1, Viewer{.uid = 0}));
+    CHECK(kind == ErrorKind::job_not_found);
+    CHECK(scene.table.find_live(1, admin) != nullptr);
+    co_await scene.table.show(1, admin); // looking is not noted down
+    co_await scene.table.pause(1, owner);
+    co_await scene.table.resume(1, owner, {});
+    CHECK(scene.audit.events.empty());
+    co_await scene.table.prioritize(1, admin, Priority::background);
+    co_await scene.table.pause(1, admin);
+    co_await scene.table.resume(1, admin, {});
+    co_await scene.table.cancel(1, admin);
+    co_await scene.table.cancel(1, admin); // nothing is left to do
+    co_await scene.table.retry(1, admin, {});
+    REQUIRE(scene.audit.events.size() == 5);
+    const auto& event = scene.audit.events[0];
+    CHECK(event.action == wharf::access::AuditEvent::Action::admin);
+    CHECK(event.uid == 0);
+    CHECK(event.repo == "model org/a");
+    CHECK(event.detail == "made background job 1 of uid 1000");
+    CHECK(event.result == "ok");
+    CHECK(scene.audit.events[1].detail == "paused job 1 of uid 1000");
+    CHECK(scene.audit.events[2].detail == "resumed job 1 of uid 1000");
+    CHECK(scene.audit.events[3].detail == "cancelled job 1 of uid 1000");
+    CHECK(scene.audit.events[4].detail == "retried job 1 of uid 1000");
     co_await scene.table.stop();
 }
 
@@ -390,7 +424,7 @@ Awaitable<> many_past_jobs() {
     std::uint64_t before = newest;
     std::size_t seen = 0;
     for (;;) {
-        const std::vector<JobInfo> page = co_await scene.table.page(owner, true, before, 200);
+        const std::vector<JobInfo> page = co_await scene.table.page(owner.uid, true, before, 200);
         seen += page.size();
         if (page.size() < 200) {
             break;
@@ -434,6 +468,10 @@ TEST_CASE("jobs are cancelled and retried") {
 
 TEST_CASE("people see and change their own jobs only") {
     wharf::test::run(privacy());
+}
+
+TEST_CASE("administrators change everybody's jobs, and that is noted down") {
+    wharf::test::run(administrators());
 }
 
 TEST_CASE("jobs take turns, and a changed priority counts at once") {

@@ -43,8 +43,9 @@ TEST_CASE("only errors that say nothing about the request heal") {
                             ErrorKind::no_space}) {
         CHECK(heals_by_itself(kind));
     }
-    for (const auto kind : {ErrorKind::repo_not_found, ErrorKind::gated, ErrorKind::unauthorized,
-                            ErrorKind::integrity, ErrorKind::storage, ErrorKind::internal}) {
+    for (const auto kind :
+         {ErrorKind::repo_not_found, ErrorKind::gated, ErrorKind::unauthorized,
+          ErrorKind::integrity, ErrorKind::storage, ErrorKind::quota, ErrorKind::internal}) {
         CHECK_FALSE(heals_by_itself(kind));
     }
 }

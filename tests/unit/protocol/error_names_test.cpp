@@ -38,6 +38,7 @@ TEST_CASE("exit codes of typed errors") {
         {"org.wharf.Offline", 5},
         {"org.wharf.RateLimited", 5},
         {"org.wharf.NoSpace", 6},
+        {"org.wharf.QuotaExceeded", 6},
         {"org.wharf.Integrity", 7},
         {"org.wharf.Storage", 1},
         {"org.wharf.BadAnswer", 1},

@@ -179,7 +179,7 @@ TEST_CASE("who reads slowly is not dropped as long as it reads") {
 
 TEST_CASE("what clients send at once has a budget") {
     ServerOptions options;
-    options.input_budget = 300'000;
+    options.buffer_budget = 300'000;
     Harness harness{options};
     RawClient first{harness};
     RawClient second{harness};
@@ -226,8 +226,13 @@ TEST_CASE("above the limit connections are closed at once") {
         clients.push_back(std::make_unique<RawClient>(harness));
     }
     CHECK(harness.server.connections() == 3);
-    CHECK(clients[3]->is_closed_by_server());
-    CHECK(clients[4]->is_closed_by_server());
+    for (std::size_t i = 3; i < 5; ++i) {
+        const auto answer = clients[i]->read(); // before it has asked
+        CHECK(answer->error == "org.wharf.Forbidden");
+        const std::string said{answer->parameters.at("message").as_string()};
+        CHECK(said.find(" 3 connections") != std::string::npos);
+        CHECK(clients[i]->is_closed_by_server());
+    }
     CHECK(clients[2]->call("Ping", text_of(1)).error.empty());
     clients[0]->fd.reset();
     harness.run_until([&] { return harness.server.connections() == 2; });
@@ -295,7 +300,9 @@ TEST_CASE("thousands of idle connections are cheap") {
         MESSAGE("not enough descriptors allowed here: skipped");
         return;
     }
-    Harness harness;
+    ServerOptions options;
+    options.max_connections_per_user = wanted + 1;
+    Harness harness{options};
     std::vector<UniqueFd> clients;
     clients.reserve(wanted);
     RawClient probe{harness};
@@ -314,4 +321,71 @@ TEST_CASE("thousands of idle connections are cheap") {
     CHECK(probe.call("Ping", text_of(1)).error.empty());
     clients.clear();
     harness.run_until([&] { return harness.server.connections() == 1; });
+}
+
+TEST_CASE("an account may have some calls waiting, and quick ones beside them") {
+    ServerOptions options;
+    options.max_calls_per_user = 2;
+    Harness harness{options};
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 2; ++i) {
+        clients.push_back(std::make_unique<RawClient>(harness));
+        clients.back()->send(RawClient::message("Hang"));
+    }
+    harness.run_until([&] { return harness.state.hanging == 2; });
+    RawClient other{harness};
+    const auto refused = other.call("Ping", text_of(1));
+    CHECK(refused.error == "org.wharf.Forbidden");
+    const std::string said{refused.parameters.at("message").as_string()};
+    CHECK(said.find("2 calls") != std::string::npos);
+    other.send(R"({"method":"org.varlink.service.GetInfo"})" + "\0"s);
+    CHECK(other.read()->error.empty());
+    clients.pop_back();
+    harness.run_until([&] { return harness.state.hanging == 1; });
+    CHECK(other.call("Ping", text_of(1)).error.empty()); // the same connection goes on
+}
+
+TEST_CASE("what one account sends and does not read has a budget of its own") {
+    ServerOptions options;
+    options.buffer_budget_per_user = 300'000;
+    Harness harness{options};
+    RawClient first{harness};
+    RawClient second{harness};
+    SUBCASE("calls that have not ended, long or short") {
+        first.send(std::string(270'000, ' '));
+        harness.run_ready();
+        second.send(std::string(40'000, ' '));
+        CHECK(second.is_closed_by_server());
+    }
+    SUBCASE("answers") {
+        first.send(RawClient::message("Letters", R"({"count":4000000})"));
+        harness.run_until([&] { return harness.server.connections() == 1; });
+    }
+    RawClient third{harness};
+    CHECK(third.call("Ping", text_of(10)).error.empty());
+}
+
+TEST_CASE("the descriptors that one account sends are counted over its connections") {
+    ServerOptions options;
+    options.max_descriptors_per_user = 150;
+    Harness harness{options};
+    const auto attached = [] {
+        std::vector<UniqueFd> list;
+        for (int n = 0; n < 100; ++n) {
+            list.emplace_back(wharf::adopt_fd, ::dup(0));
+        }
+        return list;
+    };
+    RawClient first{harness};
+    RawClient second{harness};
+    first.send("{", attached());
+    harness.run_ready();
+    second.send("{", attached());
+    CHECK(second.is_closed_by_server());
+    first.fd.reset();
+    harness.run_until([&] { return harness.server.connections() == 0; });
+    RawClient third{harness};
+    third.send("{", attached());
+    harness.run_ready();
+    CHECK(harness.server.connections() == 1);
 }

@@ -256,19 +256,19 @@ TEST_CASE("the kernel says who calls") {
 }
 
 TEST_CASE("who may not connect is told so, once") {
-    std::vector<wharf::service::Peer> asked;
+    std::vector<wharf::access::Peer> asked;
     wharf::service::ServerOptions options;
     options.message_timeout = std::chrono::milliseconds{30};
-    Harness harness{options, [&](const wharf::service::Peer& peer) {
+    Harness harness{options, [&](const wharf::access::Peer& peer) -> wharf::access::Rights {
                         asked.push_back(peer);
-                        return false;
+                        throw wharf::Error{wharf::ErrorKind::forbidden, "not you", "ask somebody"};
                     }};
     RawClient client{harness};
     SUBCASE("for the first call") {
         const auto reply = client.call("Ping", R"({"text":"x"})");
         CHECK(reply.error == "org.wharf.Forbidden");
-        CHECK_FALSE(reply.parameters.at("message").as_string().empty());
-        CHECK_FALSE(reply.parameters.at("hint").as_string().empty());
+        CHECK(reply.parameters.at("message").as_string() == "not you");
+        CHECK(reply.parameters.at("hint").as_string() == "ask somebody");
     }
     SUBCASE("not for one-way calls") {
         client.send(RawClient::message("Ping", R"({"text":"x"})", R"(,"oneway":true)"));
@@ -276,9 +276,43 @@ TEST_CASE("who may not connect is told so, once") {
     SUBCASE("and is dropped when it says nothing") {}
     CHECK(client.is_closed_by_server());
     CHECK(harness.state.pings.empty());
-    REQUIRE(asked.size() == 1);
+    REQUIRE_FALSE(asked.empty());
     CHECK(asked[0].uid == ::getuid());
     std::vector<gid_t> groups(static_cast<std::size_t>(::getgroups(0, nullptr)));
     REQUIRE(::getgroups(static_cast<int>(groups.size()), groups.data()) >= 0);
     CHECK(asked[0].groups == groups);
+}
+
+TEST_CASE("a right that is taken away is gone with the next call") {
+    bool may_connect = true;
+    Harness harness{{}, [&](const wharf::access::Peer&) {
+                        if (!may_connect) {
+                            throw wharf::Error{wharf::ErrorKind::forbidden, "not any more"};
+                        }
+                        return wharf::access::Rights{.connect = true};
+                    }};
+    RawClient client{harness};
+    CHECK(client.call("Ping", R"({"text":"x"})").error.empty());
+    may_connect = false;
+    CHECK(client.call("Ping", R"({"text":"x"})").error == "org.wharf.Forbidden");
+    CHECK(client.is_closed_by_server());
+    CHECK(harness.state.pings.size() == 1);
+}
+
+TEST_CASE("few of those who may not connect are listened to; the others are told at once") {
+    wharf::service::ServerOptions options;
+    options.max_strangers = 2;
+    Harness harness{options, [](const wharf::access::Peer&) -> wharf::access::Rights {
+                        throw wharf::Error{wharf::ErrorKind::forbidden, "not you"};
+                    }};
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 5; ++i) {
+        clients.push_back(std::make_unique<RawClient>(harness));
+    }
+    CHECK(harness.server.connections() == 2);
+    for (std::size_t i = 2; i < clients.size(); ++i) {
+        CHECK(clients[i]->read()->error == "org.wharf.Forbidden");
+        CHECK(clients[i]->is_closed_by_server());
+    }
+    CHECK(clients[0]->call("Ping", R"({"text":"x"})").error == "org.wharf.Forbidden");
 }

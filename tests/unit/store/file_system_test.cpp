@@ -50,7 +50,7 @@ TEST_CASE("folders are made, and become absolute and plain") {
     prepare_state_dir(state, cache);
     ::umask(before);
     CHECK(cache.native() == (dir / "x/y/cache").native());
-    CHECK(wharf::test::mode(cache) == 0755);
+    CHECK(wharf::test::mode(cache) == 0711);
     CHECK(wharf::test::mode(state) == 0700);
     prepare_cache_dir(cache);
 }

@@ -46,7 +46,7 @@ class Mount {
 
 TEST_CASE("a full disk is said with numbers, and leaves nothing half done") {
     StoreFixture f;
-    const Mount mount{f.cache(), "size=1m"};
+    const Mount mount{f.cache(), "mode=755,size=1m"};
     if (!mount) {
         return;
     }
@@ -78,7 +78,7 @@ TEST_CASE("a full disk is said with numbers, and leaves nothing half done") {
 
 TEST_CASE("some room is left for others: by default a fiftieth of a small disk") {
     const TempDir dir;
-    const Mount mount{dir / "disk", "size=10m"};
+    const Mount mount{dir / "disk", "mode=755,size=10m"};
     if (!mount) {
         return;
     }
@@ -102,7 +102,7 @@ TEST_CASE("some room is left for others: by default a fiftieth of a small disk")
 
 TEST_CASE("on a full disk room is made of what is unfinished, and what was written stays") {
     StoreFixture f;
-    const Mount mount{f.cache(), "size=4m"};
+    const Mount mount{f.cache(), "mode=755,size=4m"};
     if (!mount) {
         return;
     }
@@ -126,7 +126,7 @@ TEST_CASE("on a full disk room is made of what is unfinished, and what was writt
 TEST_CASE("a disk that fails while flushing: said once and for all, and found out on resuming") {
     const TempDir dir;
     // A file system on a disk that has no more than 6 MiB, whatever it says.
-    const Mount ram{dir / "ram", "size=6m"};
+    const Mount ram{dir / "ram", "mode=755,size=6m"};
     const std::string image = (dir / "ram/image").native();
     const std::string disk = (dir / "disk").native();
     fs::create_directories(disk);
@@ -172,7 +172,7 @@ TEST_CASE("a disk that fails while flushing: said once and for all, and found ou
 TEST_CASE("a staging folder on another file system is refused") {
     StoreFixture f;
     fs::create_directories(f.cache());
-    const Mount mount{f.cache() / ".locks", "size=1m"};
+    const Mount mount{f.cache() / ".locks", "mode=755,size=1m"};
     if (!mount) {
         return;
     }
@@ -188,7 +188,7 @@ TEST_CASE("a staging folder on another file system is refused") {
 TEST_CASE("a repo folder on another file system is an error that names it") {
     StoreFixture f;
     f.publish(model, entry("a", "x"), "x");
-    const Mount mount{f.other_repo(), "size=1m"};
+    const Mount mount{f.other_repo(), "mode=755,size=1m"};
     if (!mount) {
         return;
     }

@@ -54,9 +54,9 @@ TEST_CASE("what is on disk is exactly the official layout") {
     CHECK(found["CACHEDIR.TAG"].starts_with("644 Signature: 8a477f597d28d172789f06886806bc55\n# "));
     found.erase("CACHEDIR.TAG");
     const std::map<std::string, std::string> expected{
-        {".locks", "755/"},
+        {".locks", "711/"},
         {".locks/.wharf", "700/"},
-        {repo, "755/"},
+        {repo, "700/"},
         {repo + "/blobs", "755/"},
         {repo + "/blobs/" + config.etag(), "444 {}"},
         {repo + "/blobs/" + weights.etag(), "444 weights"},

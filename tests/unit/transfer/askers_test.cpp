@@ -68,3 +68,19 @@ TEST_CASE("what says nothing about the asker refuses nobody") {
         CHECK_FALSE(alice->refusal);
     }
 }
+
+TEST_CASE("an account sees what it asked for itself, and nothing of others") {
+    Askers askers;
+    askers.add(source("org/a", "alice"), {.uid = 1});
+    const auto bob = askers.add(source("org/b", "bob"), {.uid = 2});
+    askers.add(source("org/c", "bob"), {.uid = 2});
+    CHECK(askers.share_of(1).source->repo.name == "org/a");
+    CHECK(askers.share_of(1).count == 1);
+    CHECK(askers.share_of(2).source->repo.name == "org/b");
+    CHECK(askers.share_of(2).count == 2);
+    CHECK(askers.share_of(3).source == nullptr);
+    CHECK(askers.share_of(3).count == 0);
+    CHECK(askers.refuse(bob->source, Error{ErrorKind::gated, "no"}));
+    CHECK(askers.share_of(2).source->repo.name == "org/c");
+    CHECK(askers.share_of(2).count == 1);
+}

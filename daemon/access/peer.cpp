@@ -1,4 +1,4 @@
-#include "daemon/service/peer.hpp"
+#include "daemon/access/peer.hpp"
 
 #include "base/error.hpp"
 
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <system_error>
 
-namespace wharf::service {
+namespace wharf::access {
 
 namespace {
 
@@ -42,4 +42,4 @@ Peer peer_of(int socket) {
     return {credentials.uid, credentials.gid, credentials.pid, groups_of(socket)};
 }
 
-} // namespace wharf::service
+} // namespace wharf::access

@@ -3,7 +3,7 @@
 #include <sys/types.h>
 #include <vector>
 
-namespace wharf::service {
+namespace wharf::access {
 
 /// Who is at the other end of a Unix socket, by the kernel's word: the credentials the process
 /// had when it connected (SO_PEERCRED), and its supplementary groups (SO_PEERGROUPS).
@@ -17,4 +17,4 @@ struct Peer {
 /// Throws Error of kind internal when the kernel does not say.
 Peer peer_of(int socket);
 
-} // namespace wharf::service
+} // namespace wharf::access

@@ -1,0 +1,122 @@
+#include "daemon/access/audit_trail.hpp"
+
+#include "base/log.hpp"
+#include "base/scope_exit.hpp"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace wharf::access {
+
+using namespace std::chrono_literals;
+using std::chrono::system_clock;
+
+namespace {
+
+constexpr auto try_again = 5s;
+constexpr auto complain_again = 1min;
+
+/// What stands where records are missing.
+AuditRecord lost(std::size_t count) {
+    return record_of({.action = AuditEvent::Action::admin,
+                      .uid = ::geteuid(),
+                      .repo = {},
+                      .detail = fmt::format("{} events could not be written", count),
+                      .result = "lost",
+                      .restricted = true},
+                     system_clock::now());
+}
+
+} // namespace
+
+AuditTrail::AuditTrail(Executor executor, KnownAccounts& accounts, AuditScope scope,
+                       std::shared_ptr<AuditSink> sink)
+    : accounts_{accounts}, scope_{scope}, sink_{std::move(sink)}, writer_{std::move(executor)} {}
+
+AuditTrail::~AuditTrail() = default;
+
+void AuditTrail::record(const AuditEvent& event) noexcept {
+    if (scope_ == AuditScope::none || (scope_ == AuditScope::restricted && !event.restricted)) {
+        return;
+    }
+    try {
+        if (waiting_.size() >= most_waiting) {
+            ++dropped_;
+            return;
+        }
+        if (dropped_ > 0) {
+            waiting_.push_back(lost(std::exchange(dropped_, 0)));
+        }
+        waiting_.push_back(record_of(event, system_clock::now()));
+        if (!is_writing_ && !stopping_) {
+            writer_.spawn("audit", write_all());
+            is_writing_ = true;
+        }
+    } catch (...) { // no memory: the work that it describes goes on
+        ++dropped_;
+    }
+}
+
+void AuditTrail::set(AuditScope scope, std::shared_ptr<AuditSink> sink) {
+    scope_ = scope;
+    sink_ = std::move(sink);
+    hurry_.notify_all();
+}
+
+Awaitable<> AuditTrail::write_all() {
+    const ScopeExit over{[this] { is_writing_ = false; }};
+    while (!waiting_.empty() || dropped_ > 0) {
+        co_await write_batch();
+        if (failing_ && stopping_) {
+            log::error("audit", "{} events could not be written", waiting_.size() + dropped_);
+            break;
+        }
+        if (failing_) {
+            co_await hurry_.wait_for(try_again);
+        }
+    }
+}
+
+Awaitable<> AuditTrail::write_batch() {
+    if (dropped_ > 0 && waiting_.size() < most_waiting) {
+        waiting_.push_back(lost(std::exchange(dropped_, 0)));
+    }
+    std::vector<AuditRecord> batch{waiting_.begin(), waiting_.end()};
+    for (auto& record : batch) {
+        const Account account = co_await accounts_.find(record.uid);
+        record.user = printable(account.name);
+    }
+    const auto sink = sink_; // set() may replace it meanwhile
+    std::size_t written = 0;
+    try {
+        co_await disk_.run([&] {
+            for (; written < batch.size(); ++written) {
+                sink->write(batch[written]);
+            }
+        });
+        failing_ = false;
+    } catch (const Error& error) {
+        failing_ = true;
+        complain(error);
+    }
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(written));
+}
+
+void AuditTrail::complain(const Error& error) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!complained_ || now - *complained_ >= complain_again) {
+        complained_ = now;
+        log::error("audit", "{}: tried again", error.message());
+    }
+}
+
+Awaitable<> AuditTrail::stop() {
+    stopping_ = true;
+    hurry_.notify_all();
+    co_await writer_.join();
+}
+
+} // namespace wharf::access

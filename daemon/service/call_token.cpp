@@ -1,0 +1,22 @@
+#include "daemon/service/call_token.hpp"
+
+namespace wharf::service {
+
+CallToken take_token(Call& call, const access::Vault& vault) {
+    if (auto given = call.take_secret("token")) {
+        return {hub::Token{*std::move(given)}, false};
+    }
+    hub::Token stored = vault.usable_token_of(call.peer().uid).value();
+    const bool is_stored = !stored.empty();
+    return {std::move(stored), is_stored};
+}
+
+Error explain(const Error& error, bool is_stored) {
+    if (!is_stored || error.kind() != ErrorKind::unauthorized) {
+        return error;
+    }
+    return Error{ErrorKind::unauthorized, error.message(),
+                 "your stored token may be expired or revoked: `wharf auth login` replaces it"};
+}
+
+} // namespace wharf::service
