@@ -4,19 +4,25 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
+#include "daemon/access/audit_sinks.hpp"
 #include "daemon/access/gatekeeper.hpp"
+#include "daemon/access/known_accounts.hpp"
 #include "daemon/access/policy.hpp"
+#include "daemon/access/quota.hpp"
 #include "daemon/access/sealer.hpp"
+#include "daemon/access/vault.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
 #include "daemon/limits_keeper.hpp"
+#include "daemon/service/auth_calls.hpp"
 #include "daemon/service/daemon_calls.hpp"
 #include "daemon/service/dispatcher.hpp"
 #include "daemon/service/download_calls.hpp"
 #include "daemon/service/job_calls.hpp"
+#include "daemon/service/quota_calls.hpp"
 #include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/transfer/hub_inquiry.hpp"
@@ -90,6 +96,16 @@ access::GatekeeperOptions gatekeeper_options(const Config& config) {
             .renew_for = config.access.renew_for};
 }
 
+std::shared_ptr<access::AuditSink> audit_sink(const Config& config) {
+    if (!config.audit.file.empty()) {
+        return std::make_shared<access::FileSink>(config.audit.file);
+    }
+    if (systemd::has_journal()) {
+        return std::make_shared<access::JournalSink>(systemd::journal_send);
+    }
+    return std::make_shared<access::LogSink>();
+}
+
 transfer::LookupOptions lookup_options(const Config& config) {
     transfer::LookupOptions options;
     options.revision_ttl = config.hub.revision_ttl;
@@ -143,7 +159,11 @@ struct App::Impl {
     jobs::DiskRoom room{store, flights};
     transfer::HubInquiry inquiry;
     access::Policy policy;
+    access::KnownAccounts accounts{context.get_executor()};
+    access::AuditTrail audit;
     access::Sealer sealer;
+    access::Vault vault;
+    access::Quotas quotas;
     access::Gatekeeper gatekeeper;
     jobs::JobStore job_store;
     jobs::Downloads downloads;
@@ -190,8 +210,18 @@ App::Impl::Impl(Config c, Reload r)
                .gate = gate},
               lookup_options(config)},
       inquiry{lookups.asking()}, policy{config.access.rules, ::geteuid()},
+      audit{context.get_executor(), accounts, config.audit.log, audit_sink(config)},
       sealer{
           access::box_key(config.daemon.state_dir, process_environment()("CREDENTIALS_DIRECTORY"))},
+      vault{config.daemon.state_dir / "tokens.db", endpoint.to_string(), sealer},
+      quotas{
+          {.executor = context.get_executor(),
+           .accounts = accounts,
+           .database = config.daemon.state_dir / "quota.db",
+           .owner = ::geteuid(),
+           .present =
+               [this](std::vector<std::string> etags) { return store.present(std::move(etags)); }},
+          config.quota},
       gatekeeper{{.executor = context.get_executor(),
                   .inquiry = inquiry,
                   .audit = audit,
@@ -208,6 +238,7 @@ App::Impl::Impl(Config c, Reload r)
       downloads{{.executor = context.get_executor(),
                  .gate = gatekeeper,
                  .audit = audit,
+                 .quotas = quotas,
                  .store = store,
                  .flights = flights,
                  .lookups = lookups,
@@ -229,13 +260,20 @@ App::Impl::Impl(Config c, Reload r)
         dispatcher.add_interface(definition);
     }
     service::add_download_calls(
-        dispatcher, {.downloads = downloads,
-                     .audit = audit,
-                     .stored_token = [this](uid_t uid) { return vault.token_of(uid); },
-                     .may_download = [this](const access::Peer& peer) {
-                         return policy.rights(peer).download;
-                     }});
+        dispatcher, {.downloads = downloads, .vault = vault, .quotas = quotas, .audit = audit});
     service::add_job_calls(dispatcher, downloads.table());
+    service::add_auth_calls(
+        dispatcher, {.vault = vault,
+                     .audit = audit,
+                     .endpoint = config.hub.endpoint,
+                     .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
+                     .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
+    service::add_quota_calls(dispatcher, {.quotas = quotas,
+                                          .accounts = accounts,
+                                          .jobs = downloads.table(),
+                                          .is_admin = [this](const access::Peer& peer) {
+                                              return policy.rights(peer).administer;
+                                          }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
@@ -334,6 +372,10 @@ void App::Impl::reload() {
         config.access = wanted.access;
         policy.set(config.access.rules);
         gatekeeper.set_options(gatekeeper_options(config));
+        config.quota = wanted.quota;
+        quotas.set_rules(config.quota);
+        config.audit = wanted.audit;
+        audit.set(config.audit.log, audit_sink(config));
         log::info("app", "configuration reloaded");
     } catch (const Error& error) {
         log::error("app", "the configuration stays as it was: {}", error.message());
@@ -348,6 +390,8 @@ Awaitable<> App::Impl::shut_down() {
     co_await flights.stop();
     co_await gatekeeper.stop();
     co_await lookups.stop();
+    co_await quotas.stop();
+    co_await audit.stop();
     tasks.cancel(); // those of the house, this one among them
     context.stop();
 }
@@ -368,6 +412,7 @@ int App::run() {
     if (const auto period = systemd::watchdog_period()) {
         impl.tasks.spawn("watchdog", impl.watch_dog(*period));
     }
+    impl.quotas.start();
     impl.gatekeeper.start();
     impl.downloads.table().start();
     impl.listen();

@@ -46,9 +46,15 @@ std::string size_text(std::uint64_t value) {
     return value == 0 ? "0" : fmt::format("{}B", value);
 }
 
+/// As TOML writes it; in messages, too, so that none has a control character.
 std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
+            continue;
+        }
         if (c == '"' || c == '\\') {
             out.push_back('\\');
         }

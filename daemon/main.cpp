@@ -1,4 +1,5 @@
 #include "base/log.hpp"
+#include "base/secret.hpp"
 #include "daemon/app.hpp"
 #include "daemon/process.hpp"
 #include "protocol/definitions.hpp"
@@ -36,6 +37,17 @@ void complain(const wharf::Error& error) {
     }
 }
 
+/// Secrets are wiped in any case; this is about what the system may do with them meanwhile.
+void tell_of_secret_memory() {
+    const auto memory = wharf::secret_memory();
+    if (!memory.is_locked || !memory.is_hidden) {
+        wharf::log::info("daemon",
+                         "tokens may be written to swap or dumps: memory is {}locked, {}"
+                         "left out of dumps (see LimitMEMLOCK= or `ulimit -l`)",
+                         memory.is_locked ? "" : "not ", memory.is_hidden ? "" : "not ");
+    }
+}
+
 int serve(const Options& options) {
     wharf::Config config;
     try {
@@ -51,6 +63,7 @@ int serve(const Options& options) {
     wharf::log::start(config.daemon.log_level);
     wharf::hide_memory();
     wharf::raise_descriptor_limit();
+    tell_of_secret_memory();
     try {
         wharf::App app{std::move(config), [options] { return load(options); }};
         return app.run();

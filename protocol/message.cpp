@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <new>
 #include <optional>
@@ -50,6 +52,18 @@ std::size_t count_members(const json::value& value) noexcept {
     return count;
 }
 
+/// Boost.JSON reads a number that is too large as infinity, which no JSON text can say again.
+bool has_infinity(const json::value& value) noexcept {
+    const auto in_member = [](const auto& member) { return has_infinity(member.value()); };
+    if (const json::object* object = value.if_object()) {
+        return std::ranges::any_of(*object, in_member);
+    }
+    if (const json::array* array = value.if_array()) {
+        return std::ranges::any_of(*array, has_infinity);
+    }
+    return value.is_double() && std::isinf(value.get_double());
+}
+
 Error malformed(std::string_view why) {
     return Error{ErrorKind::protocol, fmt::format("a message is malformed: {}", why)};
 }
@@ -86,6 +100,9 @@ Result<json::object> parse_object(std::string_view text, std::size_t limit,
     }
     if (count_members(value) != written) {
         return malformed("a member is there twice");
+    }
+    if (has_infinity(value)) {
+        return malformed("a number is too large");
     }
     return std::move(value.get_object());
 }

@@ -39,8 +39,8 @@ std::string encode(const Call& call);
 std::string encode(const Reply& reply);
 
 /// Errors: protocol, when the text is not JSON (strictly: UTF-8, no member named twice, 32 levels
-/// at most) or not such a message. Members that we do not know are passed over. The memory of a
-/// call's parameters is wiped when they end; copies of them are not.
+/// at most, no number beyond a double's range) or not such a message. Members that we do not know
+/// are passed over. The memory of a call's parameters is wiped when they end; copies are not.
 Result<Call> decode_call(std::string_view text);
 Result<Reply> decode_reply(std::string_view text);
 

@@ -156,6 +156,13 @@ def unit(kind: str, wanted: set[str] | None = None) -> Callable[[Log], Outcome]:
     return run
 
 
+def run_fuzz(log: Log) -> Outcome:
+    code = log.run("tools/fuzz")
+    said = re.search(r"^fuzz: (\d+) targets passed, (\d+) failed$", log.text(), re.MULTILINE)
+    passed, failed = map(int, said.groups()) if said else (0, 0)
+    return Outcome(passed=passed, failed=max(failed, int(code != 0)))
+
+
 def ensure_tools(log: Log) -> Path:
     """The interpreter that runs pytest, in an environment of its own."""
     home = VENVS / "tests"
@@ -204,6 +211,7 @@ SUITES: dict[str, Callable[[Log], Outcome]] = {
     "layers": run_layers,
     "unit": unit("release"),
     "unit-asan": unit("asan"),
+    "fuzz": run_fuzz,  # in the same build
     "unit-tsan": unit("tsan", THREADED),
     "hub": pytest("tests/hub", needs_build=False),
     "integration": pytest("tests/integration", needs_build=True),

@@ -182,7 +182,7 @@ void compare_endpoints(Daemon& daemon, const DownloadRequest& request, ProgressD
         return;
     }
     const std::string daemons = text_member(daemon.call("org.wharf.Status"), "endpoint");
-    if (const auto warning = check_endpoint(*wanted, daemons, request.token.has_value())) {
+    if (const auto warning = check_endpoint(*wanted, daemons, request.has_token())) {
         display.warn(*warning);
     }
 }

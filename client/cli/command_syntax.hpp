@@ -11,4 +11,9 @@ void declare_downloads(CommandLine& line);
 /// `jobs` and what stands below it.
 void declare_jobs(CommandLine& line);
 
+/// `auth` and what stands below it.
+void declare_auth(CommandLine& line);
+/// `quota` and what stands below it.
+void declare_quota(CommandLine& line);
+
 } // namespace wharf::cli

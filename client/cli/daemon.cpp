@@ -4,6 +4,7 @@
 #include "client/cli/failure.hpp"
 #include "client/cli/interrupts.hpp"
 #include "client/cli/json_fields.hpp"
+#include "client/lib/trust.hpp"
 
 #include <chrono>
 
@@ -31,7 +32,7 @@ auto translated(std::string_view method, Function&& function) {
 } // namespace
 
 Daemon::Daemon(const std::string& socket)
-    : connection_{translated("", [&] { return client::Connection{socket}; })} {
+    : socket_{socket}, connection_{translated("", [&] { return client::Connection{socket}; })} {
     Interrupts::break_off(connection_.fd());
 }
 
@@ -40,6 +41,7 @@ Daemon::~Daemon() {
 }
 
 boost::json::object Daemon::call(std::string_view method, boost::json::object parameters) {
+    guard_token(parameters);
     client::CallOptions options;
     options.silence_limit = answer_limit;
     return translated(method, [&] {
@@ -62,6 +64,7 @@ void Daemon::stream(std::string_view method, boost::json::object parameters,
 void Daemon::call_more(std::string_view method, boost::json::object parameters,
                        const std::function<void(const boost::json::object&)>& on_reply,
                        client::CallOptions options) {
+    guard_token(parameters);
     translated(method, [&] {
         connection_.call_more(
             method, std::move(parameters),
@@ -71,6 +74,7 @@ void Daemon::call_more(std::string_view method, boost::json::object parameters,
 
 UniqueFd Daemon::open_file(boost::json::object parameters) {
     static constexpr std::string_view method = "org.wharf.Downloads.Open";
+    guard_token(parameters);
     return translated(method, [&] {
         client::Reply reply = connection_.call(method, std::move(parameters));
         const std::uint64_t index = size_member(reply.parameters, "descriptor");
@@ -79,6 +83,12 @@ UniqueFd Daemon::open_file(boost::json::object parameters) {
         }
         return std::move(reply.descriptors[index]);
     });
+}
+
+void Daemon::guard_token(const boost::json::object& parameters) const {
+    if (parameters.contains("token")) {
+        client::require_trusted_listener(connection_.fd(), socket_);
+    }
 }
 
 } // namespace wharf::cli

@@ -12,7 +12,8 @@
 namespace wharf::cli {
 
 /// The connection to the daemon, as the commands see it: whatever goes wrong arrives as Failure,
-/// and so does an interruption by a signal, which ends the connection.
+/// and so does an interruption by a signal, which ends the connection. A call that carries a token
+/// is made to a listener that may have it only.
 class Daemon {
   public:
     /// Connects. Throws Failure (no_daemon).
@@ -41,7 +42,9 @@ class Daemon {
     void call_more(std::string_view method, boost::json::object parameters,
                    const std::function<void(const boost::json::object&)>& on_reply,
                    client::CallOptions options);
+    void guard_token(const boost::json::object& parameters) const;
 
+    std::string socket_; ///< its path
     client::Connection connection_;
 };
 

@@ -14,9 +14,11 @@ namespace wharf::cli {
 /// One question about a repo's files, with the token that goes along.
 struct DownloadRequest {
     Selection selection;
-    std::optional<std::string> token;
+    std::optional<std::string> token; ///< as TokenSearch has it
     bool force = false;
     std::optional<std::string> priority = {}; ///< the class it is scheduled in
+
+    bool has_token() const noexcept { return token && !token->empty(); }
 };
 
 /// Has the files fetched, shows the progress, and returns when everything is there. Throws Failure;

@@ -27,8 +27,9 @@ Options:
                         the daemon will see to it, also after a restart
   --priority CLASS      interactive, normal (default) or background
   --dry-run             only tell what would be downloaded
-  --token TOKEN         use this token for this call ("": none). Others can see it
-                        in the process list for a moment: HF_TOKEN is safer
+  --token TOKEN         use this token for this call ("": none), instead of HF_TOKEN
+                        or the stored one. Others can see it in the process list
+                        for a moment: `wharf auth login` is safer
   --max-workers N       accepted for habit: the daemon decides about connections
   --format FORMAT       human (default; also auto, agent), json or quiet
   --json                print one object; errors too, on standard error
@@ -77,8 +78,9 @@ Options:
   --include PATTERN     only files that match; may be repeated
   --exclude PATTERN     not the files that match; may be repeated
   --priority CLASS      interactive, normal or background (default)
-  --token TOKEN         use this token for this call ("": none). Others can see it
-                        in the process list for a moment: HF_TOKEN is safer
+  --token TOKEN         use this token for this call ("": none), instead of HF_TOKEN
+                        or the stored one. Others can see it in the process list
+                        for a moment: `wharf auth login` is safer
   --max-workers N       accepted for habit: the daemon decides about connections
   --format FORMAT       human (default; also auto, agent), json or quiet
   --json                print one object; errors too, on standard error

@@ -14,5 +14,7 @@ struct HelpText {
 
 std::span<const HelpText> download_helps();
 std::span<const HelpText> jobs_helps();
+std::span<const HelpText> auth_helps();
+std::span<const HelpText> quota_helps();
 
 } // namespace wharf::cli

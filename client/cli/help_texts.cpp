@@ -18,6 +18,8 @@ Commands:
   prefetch     have them downloaded in the background
   status       show what the daemon is doing
   jobs         list, watch, pause, resume, cancel and retry jobs
+  auth         store a token with the daemon, remove it, show whose it is
+  quota        show what you have and may have; give up a share
   env          print the variables that let programs use the shared cache
   version      show the versions of command and daemon
 
@@ -29,9 +31,11 @@ Options:
 
 Environment:
   WHARF_SOCKET                        the daemon's socket
+  WHARF_DAEMON_USER                   who runs the daemon, when your token is kept from it
   HF_TOKEN, HF_TOKEN_PATH, HF_HOME    where a token is found, as by `hf`
   HF_ENDPOINT                         no token is sent when the daemon's differs
-  HF_HUB_DISABLE_IMPLICIT_TOKEN=1     use no token but that of --token
+  HF_HUB_DISABLE_IMPLICIT_TOKEN=1     use no token but that of --token, not even
+                                      the one stored by `wharf auth login`
   HF_HUB_DISABLE_PROGRESS_BARS=1      show no progress
   NO_COLOR=1                          show it without colours
 
@@ -101,8 +105,8 @@ constexpr std::array<HelpText, 4> general_helps{
 } // namespace
 
 std::string_view help_text(std::string_view command) {
-    const std::array<std::span<const HelpText>, 3> groups{general_helps, download_helps(),
-                                                          jobs_helps()};
+    const std::array<std::span<const HelpText>, 5> groups{
+        general_helps, download_helps(), jobs_helps(), auth_helps(), quota_helps()};
     for (const auto& group : groups) {
         const auto found = std::ranges::find(group, command, &HelpText::command);
         if (found != group.end()) {

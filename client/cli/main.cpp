@@ -1,6 +1,8 @@
+#include "client/cli/command_auth.hpp"
 #include "client/cli/command_download.hpp"
 #include "client/cli/command_env.hpp"
 #include "client/cli/command_jobs.hpp"
+#include "client/cli/command_quota.hpp"
 #include "client/cli/command_status.hpp"
 #include "client/cli/command_version.hpp"
 #include "client/cli/command_watch.hpp"
@@ -49,6 +51,34 @@ struct Run {
     }
     ExitCode operator()(const JobsActCommand& command) const {
         return run_jobs_act(command, session);
+    }
+    ExitCode operator()(const LoginCommand& command) const {
+        run_login(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const LogoutCommand&) const {
+        run_logout(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const WhoAmICommand& command) const {
+        run_whoami(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const TokensListCommand& command) const {
+        run_tokens_list(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaShowCommand& command) const {
+        run_quota_show(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaListCommand&) const {
+        run_quota_list(session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const QuotaReleaseCommand& command) const {
+        run_quota_release(command, session);
+        return ExitCode::done;
     }
 };
 

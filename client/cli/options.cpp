@@ -8,6 +8,8 @@ ParsedArguments parse_arguments(int argc, const char* const* argv) {
     CommandLine line;
     declare_downloads(line);
     declare_jobs(line);
+    declare_auth(line);
+    declare_quota(line);
     line.add("status", StatusCommand{});
     line.add("env", EnvCommand{});
     line.add("version", VersionCommand{});

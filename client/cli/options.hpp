@@ -53,8 +53,30 @@ struct JobsActCommand {
     std::string priority = {}; ///< the new class, of prioritize
 };
 
+struct LoginCommand {
+    std::optional<std::string> token = {}; ///< none: read from standard input
+};
+struct LogoutCommand {};
+struct WhoAmICommand {
+    std::optional<std::string> token = {};
+};
+struct TokensListCommand {
+    bool all = false;
+};
+
+struct QuotaShowCommand {
+    std::optional<std::string> user = {}; ///< name or number; none: the caller
+};
+struct QuotaListCommand {};
+struct QuotaReleaseCommand {
+    std::string repo = {};
+    std::optional<std::string> repo_type = {};
+};
+
 using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
-                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand>;
+                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand,
+                             LoginCommand, LogoutCommand, WhoAmICommand, TokensListCommand,
+                             QuotaShowCommand, QuotaListCommand, QuotaReleaseCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket

@@ -15,15 +15,7 @@ namespace wharf::cli {
 namespace {
 
 constexpr std::size_t largest_token_file = std::size_t{16} << 10;
-
-std::optional<std::string> clean(std::string text) {
-    std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });
-    const auto first = text.find_first_not_of(" \t\v\f");
-    if (first == std::string::npos) {
-        return std::nullopt;
-    }
-    return text.substr(first, text.find_last_not_of(" \t\v\f") - first + 1);
-}
+constexpr std::string_view blanks = " \t\v\f\r\n";
 
 std::string token_file(const Environment& environment) {
     if (const auto path = non_empty(environment, "HF_TOKEN_PATH")) {
@@ -36,18 +28,32 @@ std::string token_file(const Environment& environment) {
     return expand_path(caches + "/huggingface/token", environment);
 }
 
-/// A token goes into a header: anything but visible ASCII would at best be refused by the Hub.
-Result<TokenSearch> checked(std::string token, std::string_view origin) {
-    const bool visible = std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });
-    if (!visible) {
+/// The search's end, when that is a token.
+Result<TokenSearch> found(Result<std::string> token) {
+    if (!token) {
+        return token.error();
+    }
+    return TokenSearch{*std::move(token), std::nullopt};
+}
+
+bool is_blank(std::string_view text) noexcept {
+    return text.find_first_not_of(blanks) == text.npos;
+}
+
+} // namespace
+
+Result<std::string> clean_token(std::string text, std::string_view origin) {
+    std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });
+    text.erase(0, std::min(text.find_first_not_of(blanks), text.size()));
+    text.erase(text.find_last_not_of(blanks) + 1); // npos + 1 is 0
+    // It goes into a header: anything but visible ASCII would at best be refused by the Hub.
+    if (!std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; })) {
         return Error{ErrorKind::invalid_request,
                      fmt::format("the token from {} holds a character that no token has", origin),
                      "copy it again from the Hub's settings, without blanks or quotes"};
     }
-    return TokenSearch{std::move(token), std::nullopt};
+    return text;
 }
-
-} // namespace
 
 Result<std::optional<std::string>> read_token_file(const std::string& path) {
     const UniqueFd file{adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
@@ -76,16 +82,15 @@ Result<std::optional<std::string>> read_token_file(const std::string& path) {
 Result<TokenSearch> find_token(const std::optional<std::string>& option,
                                const Environment& environment, const ReadFile& read_file) {
     if (option) {
-        auto token = clean(*option);
-        return token ? checked(std::move(*token), "--token") : Result<TokenSearch>{TokenSearch{}};
+        return found(clean_token(*option, "--token"));
     }
     if (is_true(environment, "HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
-        return TokenSearch{};
+        return TokenSearch{"", std::nullopt};
     }
     for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
         if (auto value = non_empty(environment, variable)) {
-            if (auto token = clean(std::move(*value))) {
-                return checked(std::move(*token), variable);
+            if (!is_blank(*value)) {
+                return found(clean_token(std::move(*value), variable));
             }
             break; // a blank HF_TOKEN hides the older name, but not the file
         }
@@ -96,8 +101,10 @@ Result<TokenSearch> find_token(const std::optional<std::string>& option,
         return TokenSearch{std::nullopt,
                            fmt::format("going on without a token: {}", content.error().message())};
     }
-    auto token = clean(content->value_or(""));
-    return token ? checked(std::move(*token), path) : Result<TokenSearch>{TokenSearch{}};
+    if (!*content || is_blank(**content)) {
+        return TokenSearch{};
+    }
+    return found(clean_token(**std::move(content), path));
 }
 
 void scrub_token_argument(int argc, char** argv) noexcept {

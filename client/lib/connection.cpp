@@ -99,11 +99,13 @@ void Connection::call_more(std::string_view method, boost::json::object paramete
 void Connection::call_oneway(std::string_view method, boost::json::object parameters,
                              CallOptions options) {
     ScopeExit close{[this] { socket_.reset(); }};
-    send({std::string{method}, std::move(parameters), true, false, false}, options);
+    if (!send({std::string{method}, std::move(parameters), true, false, false}, options)) {
+        lose(reason(EPIPE));
+    }
     close.release();
 }
 
-void Connection::send(protocol::Call call, const CallOptions& options) {
+bool Connection::send(protocol::Call call, const CallOptions& options) {
     const std::string text = protocol::encode(call);
     if (text.size() - 1 > protocol::message_limit) {
         throw Error{ErrorKind::invalid_request, "the call is longer than the daemon accepts"};
@@ -119,6 +121,8 @@ void Connection::send(protocol::Call call, const CallOptions& options) {
             socket_.value(), rest, first ? std::span{options.descriptors} : std::span<UniqueFd>{});
         if (result.error_number == EAGAIN) {
             wait(POLLOUT, options, since);
+        } else if (result.error_number == EPIPE || result.error_number == ECONNRESET) {
+            return false;
         } else if (result.error_number != 0) {
             lose(reason(result.error_number));
         } else {
@@ -126,6 +130,7 @@ void Connection::send(protocol::Call call, const CallOptions& options) {
             since = Clock::now();
         }
     }
+    return true;
 }
 
 Connection::Answer Connection::receive(const CallOptions& options) {

@@ -72,7 +72,8 @@ class Connection {
         bool is_last() const noexcept { return !message.continues || !message.error.empty(); }
     };
 
-    void send(protocol::Call call, const CallOptions& options);
+    /// False: the daemon has closed the connection, and may have said why before.
+    bool send(protocol::Call call, const CallOptions& options);
     Answer receive(const CallOptions& options);
     static Reply checked(Answer answer);
     void wait(short events, const CallOptions& options, Clock::time_point since);

@@ -28,6 +28,9 @@ class AccessStore {
     /// Takes down a record as it is now, soon.
     void note(const RecordChange& change);
 
+    /// Whether the last write failed.
+    bool is_troubled() const noexcept { return failed_; }
+
     /// Writes what is left, and waits for it; gives up what cannot be written now.
     Awaitable<> stop();
 
@@ -39,7 +42,7 @@ class AccessStore {
 
     std::unique_ptr<AccessRows> rows_;
     Changes pending_;
-    bool failed_ = false; ///< the last write
+    bool failed_ = false;
     bool is_writing_ = false;
     bool stopping_ = false;
     async::Event hurry_; ///< ends the wait before the next try

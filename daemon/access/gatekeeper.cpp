@@ -127,12 +127,22 @@ Awaitable<Admission> Gatekeeper::Impl::decide(uid_t uid, hub::RepoId repo, Claim
 
 /// Goes the same way for every repo that is not public, whatever we hold or know of it.
 Awaitable<> Gatekeeper::Impl::ask_hub(uid_t uid, hub::RepoId repo, Claim claim) {
-    const Standing standing = co_await hearings.standing(repo);
+    std::optional<Standing> standing;
+    try {
+        standing = co_await hearings.standing(repo);
+    } catch (const Error& error) {
+        // The quota of those without a token is one for all: who has used it up must not lock out
+        // those with tokens.
+        if (error.kind() != ErrorKind::rate_limited || claim.token.empty() ||
+            grants.is_public(repo)) {
+            throw;
+        }
+    }
     if (standing == Standing::open) {
         co_return;
     }
     if (claim.token.empty()) {
-        const Error refusal = refusal_without_token(standing, repo);
+        const Error refusal = refusal_without_token(standing.value(), repo);
         hearings.note_refusal(uid, repo, refusal);
         throw refusal;
     }
@@ -163,7 +173,6 @@ Awaitable<> Gatekeeper::require(uid_t uid, hub::Token token, hub::RepoId repo) {
     }
     auto put = [this, uid, repo, claim] { return impl_->decide(uid, repo, claim); };
     co_await impl_->cases.ask(std::move(key), std::move(put));
-    impl_->grants.admits(uid, repo, impl_->context.now()); // the use
 }
 
 bool Gatekeeper::admits(uid_t uid, const hub::RepoId& repo) {

@@ -182,13 +182,14 @@ bool Grants::note_restricted(const hub::RepoId& repo) {
 }
 
 bool Grants::note_proof(uid_t uid, const hub::RepoId& repo, Claim claim, Moment asked) {
-    auto& known = repos_[repo];
-    const auto [place, is_new] = known.grants.try_emplace(uid);
-    Grant& grant = place->second;
-    const bool was_live = !is_new && is_live(grant, asked);
-    if (is_new) {
-        grant.used = asked;
-    }
+    repos_[repo].grants[uid].used = asked;
+    return note_renewal(uid, repo, std::move(claim), asked);
+}
+
+bool Grants::note_renewal(uid_t uid, const hub::RepoId& repo, Claim claim, Moment asked) {
+    auto& known = repos_.at(repo);
+    Grant& grant = known.grants.at(uid);
+    const bool was_live = is_live(grant, asked);
     grant.proven = asked;
     grant.by_stored = claim.stored;
     grant.is_on = true;
@@ -239,6 +240,7 @@ bool Grants::serve_offline(uid_t uid, const hub::RepoId& repo, Moment now) {
     if (grant == known->second.grants.end()) {
         return false;
     }
+    grant->second.used = now;
     extend(repo, grant->second, now);
     return is_live(grant->second, now);
 }

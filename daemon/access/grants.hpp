@@ -55,15 +55,17 @@ class Grants {
     void note_public(const hub::RepoId& repo, Moment asked);
     /// Whether it was public before.
     bool note_restricted(const hub::RepoId& repo);
-    /// Whether the account had no live grant before.
+    /// Whether the account had no live grant before. Somebody waits for it: it counts as a use.
     bool note_proof(uid_t uid, const hub::RepoId& repo, Claim claim, Moment asked);
+    /// The same for a grant that there is, when nobody waits.
+    bool note_renewal(uid_t uid, const hub::RepoId& repo, Claim claim, Moment asked);
     /// Ends a grant, unless it was proven after the question. Whether there was one.
     bool revoke(uid_t uid, const hub::RepoId& repo, Moment asked);
     /// Ends the grants that the account's stored token proved; of which repos.
     std::vector<hub::RepoId> revoke_stored(uid_t uid);
 
     /// The Hub cannot be asked: whether the account may read the repo all the same. If so, it need
-    /// not ask again for a while.
+    /// not ask again for a while. Counts as a use.
     bool serve_offline(uid_t uid, const hub::RepoId& repo, Moment now);
 
     struct GrantKey {
@@ -114,7 +116,7 @@ class Grants {
         WallTime used_as_written;
         hub::Token token; ///< of the call that proved it
         bool by_stored = false;
-        bool is_on = true;                     ///< has not ended
+        bool is_on = false;                    ///< has not ended
         BootClock::time_point offline_until{}; ///< serves until then without proof
         bool is_renewing = false;
         unsigned troubles = 0; ///< of renewals, in a row

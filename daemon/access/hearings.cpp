@@ -104,7 +104,9 @@ Awaitable<Grants::Renewal> Hearings::try_renewal(uid_t uid, hub::RepoId repo) {
             co_return Grants::Renewal::answered; // it ended or was proven anew meanwhile
         }
         if (!refusal && is_still_stored(uid, claim)) {
-            grants_.note_proof(uid, repo, claim, asked);
+            if (grants_.note_renewal(uid, repo, claim, asked)) {
+                note_granted(uid, repo); // it had ended
+            }
             co_return Grants::Renewal::answered;
         }
     }

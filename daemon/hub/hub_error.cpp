@@ -66,8 +66,9 @@ Error gated(const Subject& subject) {
 
 Error bad_token(const Subject& subject) {
     const std::string what = subject.repo.name.empty() ? "" : " for " + describe(subject.repo);
-    return Error{ErrorKind::unauthorized, fmt::format("the Hub does not accept the token{}", what),
-                 "it may be mistyped, expired or revoked: log in again"};
+    return Error{
+        ErrorKind::unauthorized, fmt::format("the Hub does not accept the token{}", what),
+        "it may be mistyped, expired or revoked; `wharf auth login` replaces a stored one"};
 }
 
 Error rate_limited(const Refusal& refusal, std::string_view who) {

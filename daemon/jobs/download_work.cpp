@@ -55,6 +55,7 @@ Awaitable<> DownloadWork::run(std::function<void()> changed) {
         missing_ = {};
         arrived_ = {};
         tree_.reset();
+        charge_.reset();
     }};
     tree_ = co_await context_.lookups.tree(order.repo, order.commit, order.token, note_);
     co_await sort_out();
@@ -83,6 +84,7 @@ Awaitable<> DownloadWork::resolve(std::function<void()> changed) {
 Awaitable<> DownloadWork::sort_out() {
     const auto& order = record_.order;
     store::Entries wanted = select(*tree_, order.filter).value();
+    charge_ = co_await context_.quotas.charge(order.uid, order.repo, access::blob_sizes(wanted));
     if (order.force) {
         missing_ = in_tree(wanted);
         count(wanted, wanted);

@@ -2,6 +2,7 @@
 
 #include "daemon/access/audit.hpp"
 #include "daemon/access/gate.hpp"
+#include "daemon/access/quota.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/jobs/room.hpp"
 #include "daemon/jobs/work.hpp"
@@ -21,6 +22,7 @@ struct DownloadContext {
     Executor executor;  ///< the control thread's
     access::Gate& gate; ///< asked before anything of a repo is told
     access::Audit& audit;
+    access::Quotas& quotas;
     store::Store& store;
     transfer::Flights& flights;
     transfer::Lookups& lookups;
@@ -71,9 +73,10 @@ class DownloadWork final : public Work {
     const DownloadContext& context_;
     JobRecord& record_;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
-    hub::TreePtr tree_;      ///< while it runs
-    Wanted missing_;         ///< still to be fetched; taken from the back
-    store::Entries arrived_; ///< landed, not yet in the snapshot
+    hub::TreePtr tree_;                      ///< while it runs
+    std::unique_ptr<access::Charge> charge_; ///< likewise
+    Wanted missing_;                         ///< still to be fetched; taken from the back
+    store::Entries arrived_;                 ///< landed, not yet in the snapshot
     std::vector<const InAir*> in_air_;
     std::size_t fetchers_ = 0; ///< running fetch_some()
     std::exception_ptr trouble_;

@@ -54,7 +54,9 @@ Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sea
                   [this](JobRecord& record) {
                       return std::make_unique<DownloadWork>(context_, record);
                   },
-              .options = options}} {}
+              .options = options,
+              .audit = &context_.audit,
+              .limits_of = [this](uid_t uid) { return context_.quotas.limits_of(uid); }}} {}
 
 std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     const auto& names = request.filter.files;

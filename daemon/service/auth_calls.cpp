@@ -105,25 +105,12 @@ Awaitable<> logout(const AuthCallContext& context, Call& call) {
     co_await call.reply({{"token", to_json(*about)}});
 }
 
-/// Whose the token is; a refusal says what to do.
-Awaitable<hub::TokenOwner> owner_of(const AuthCallContext& context, CallToken given) {
-    std::optional<Error> refusal;
-    try {
-        hub::TokenOwner owner = co_await context.whoami(given.token);
-        co_return owner;
-    } catch (const Error& error) {
-        refusal = explain(error, given.is_stored);
-    }
-    throw *refusal;
-}
-
 Awaitable<> who_am_i(const AuthCallContext& context, Call& call) {
     CallToken given = take_token(call, context.vault);
     if (given.token.empty()) {
         throw not_logged_in();
     }
-    const bool is_stored = given.is_stored;
-    const hub::TokenOwner owner = co_await owner_of(context, std::move(given));
+    const hub::TokenOwner owner = co_await context.whoami(std::move(given.token));
     json::array orgs;
     for (const auto& org : owner.orgs) {
         orgs.push_back(json::string{as_name(org)});
@@ -134,7 +121,7 @@ Awaitable<> who_am_i(const AuthCallContext& context, Call& call) {
                          {"endpoint", context.endpoint},
                          {"token_name", as_name(owner.token_name)},
                          {"role", as_name(owner.token_role)},
-                         {"stored", is_stored}});
+                         {"stored", given.is_stored}});
 }
 
 Awaitable<> list(const AuthCallContext& context, Call& call) {

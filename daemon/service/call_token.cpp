@@ -11,12 +11,4 @@ CallToken take_token(Call& call, const access::Vault& vault) {
     return {std::move(stored), is_stored};
 }
 
-Error explain(const Error& error, bool is_stored) {
-    if (!is_stored || error.kind() != ErrorKind::unauthorized) {
-        return error;
-    }
-    return Error{ErrorKind::unauthorized, error.message(),
-                 "your stored token may be expired or revoked: `wharf auth login` replaces it"};
-}
-
 } // namespace wharf::service

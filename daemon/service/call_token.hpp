@@ -14,8 +14,4 @@ struct CallToken {
 /// Takes the parameter "token" out of the call, and the caller's stored token where there is none;
 /// an empty one is none by choice. Throws unauthorized when the stored one cannot be used any more.
 CallToken take_token(Call& call, const access::Vault& vault);
-
-/// An Error of work with that token, with what to do about it where the Hub refused a stored one.
-Error explain(const Error& error, bool is_stored);
-
 } // namespace wharf::service

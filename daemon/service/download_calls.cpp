@@ -6,6 +6,7 @@
 #include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/hub/hub_error.hpp"
+#include "daemon/service/call_token.hpp"
 #include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
 
@@ -26,15 +27,19 @@ constexpr std::size_t files_per_part = 500;
 /// Descriptors that come with one result: within what the kernel takes in one message.
 constexpr std::size_t most_descriptors = 200;
 
-/// The caller's request: with his stored token where he gave none, and within his rights.
-jobs::DownloadRequest request_of(const DownloadCallContext& context, const Call& call) {
-    auto request = read_request(call.parameters(), call.peer().uid);
-    if (request.token.empty()) {
-        request.token = context.stored_token(call.peer().uid);
+/// A caller's request, with his stored token where he gave none, and within his rights.
+struct Asked {
+    Asked(const DownloadCallContext& context, Call& call)
+        : request{read_request(call.parameters(), call.peer().uid)} {
+        CallToken token = take_token(call, context.vault);
+        request.token = std::move(token.token);
+        is_stored = token.is_stored;
+        request.may_fetch = call.rights().download;
     }
-    request.may_fetch = context.may_download(call.peer());
-    return request;
-}
+
+    jobs::DownloadRequest request;
+    bool is_stored = false; ///< the token
+};
 
 /// Takes down what was handed out.
 void audit(const DownloadCallContext& context, const jobs::DownloadRequest& request,
@@ -55,8 +60,7 @@ void audit(const DownloadCallContext& context, const jobs::DownloadRequest& requ
 class DownloadCall {
   public:
     DownloadCall(const DownloadCallContext& context, Call& call)
-        : context_{context}, downloads_{context.downloads}, call_{call},
-          request_{request_of(context, call)} {}
+        : context_{context}, downloads_{context.downloads}, call_{call}, asked_{context, call} {}
 
     jobs::DownloadRequest& request() noexcept { return request_; }
     const jobs::Plan& plan() const noexcept { return *plan_; }
@@ -65,8 +69,9 @@ class DownloadCall {
     Awaitable<> complete() {
         if (auto warm = downloads_.warm(request_)) {
             plan_ = std::make_shared<jobs::Plan>(std::move(*warm));
+            context_.quotas.attribute(request_.uid, request_.repo, plan_->wanted);
         } else {
-            co_await bring();
+            co_await explained(bring());
         }
         audit(context_, request_, *plan_);
     }
@@ -84,10 +89,24 @@ class DownloadCall {
     }
 
   private:
+    Awaitable<> explained(Awaitable<> work) {
+        std::optional<Error> failure;
+        try {
+            co_await std::move(work);
+        } catch (const Error& error) {
+            failure = explain(error, asked_.is_stored);
+        }
+        if (failure) {
+            throw *std::move(failure);
+        }
+    }
+
     Awaitable<> bring() {
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
-        if (!held) {
+        if (held) {
+            context_.quotas.attribute(request_.uid, request_.repo, plan_->wanted);
+        } else {
             co_await wait_for_job();
         }
         co_await downloads_.finish(request_, plan_);
@@ -130,7 +149,8 @@ class DownloadCall {
     const DownloadCallContext& context_;
     jobs::Downloads& downloads_;
     Call& call_;
-    jobs::DownloadRequest request_;
+    Asked asked_;
+    jobs::DownloadRequest& request_ = asked_.request;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
     std::shared_ptr<jobs::Plan> plan_;
     const jobs::Watch* watch_ = nullptr;
@@ -153,9 +173,11 @@ json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& p
 }
 
 Awaitable<> detach(const DownloadCallContext& context, Call& call) {
-    const auto request = request_of(context, call);
+    const Asked asked{context, call};
+    const auto& request = asked.request;
     const jobs::Downloads::Detached detached = co_await context.downloads.detach(request);
     if (detached.held) {
+        context.quotas.attribute(request.uid, request.repo, detached.held->wanted);
         audit(context, request, *detached.held);
         co_await call.reply(
             result_of(request, *detached.held, context.downloads.by_descriptor_only(request)));
@@ -231,7 +253,8 @@ json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, st
 
 Awaitable<> list(const DownloadCallContext& context, Call& call) {
     auto& downloads = context.downloads;
-    const auto request = request_of(context, call);
+    const Asked asked{context, call};
+    const auto& request = asked.request;
     jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
     const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
     const std::vector<bool> held = co_await downloads.held(request, plan);

@@ -57,7 +57,6 @@ jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     if (const auto* value = member(parameters, "priority")) {
         request.priority = jobs::priority_from(text(*value)).value();
     }
-    request.token = read_token(parameters);
     return request;
 }
 

@@ -14,7 +14,8 @@
 /// validated against the interface before they come here.
 namespace wharf::service {
 
-/// Reads the members that Download, List and Open share. Throws invalid_request Errors.
+/// Reads the members that Download, List and Open share, but for the token. Throws invalid_request
+/// Errors.
 jobs::DownloadRequest read_request(const boost::json::object& parameters, uid_t uid);
 
 /// The members "repo" and "repo_type". Throws invalid_request Errors.

@@ -1,11 +1,16 @@
 #pragma once
 
 #include <set>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /// Rights of an open folder. Nothing here goes by path, so nobody can put another folder in
 /// between.
 namespace wharf::store {
+
+/// Whoever else may write. An ACL that lets others write shows here as well: the kernel keeps its
+/// mask as the group's rights.
+inline constexpr mode_t others_write = S_IWGRP | S_IWOTH;
 
 /// Gives a folder this mode and nothing beside it: no accounts of their own, and nothing that what
 /// is made in it would inherit. Nobody who may enter before and after is kept out in between.

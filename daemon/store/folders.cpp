@@ -33,8 +33,6 @@ int make_parents(const fs::path& path) {
     return ::mkdir(parent.c_str(), 0755) == 0 || errno == EEXIST ? 0 : errno;
 }
 
-constexpr mode_t others_write = S_IWGRP | S_IWOTH;
-
 struct stat info_of(const Directory& folder) {
     struct stat info{};
     if (::fstat(folder.fd(), &info) != 0) {
@@ -43,8 +41,7 @@ struct stat info_of(const Directory& folder) {
     return info;
 }
 
-/// Why what we put into the folder would not stay as it is; empty if it does. An ACL that lets
-/// others write shows in the mode: its mask is there as the group's rights.
+/// Why what we put into the folder would not stay as it is; empty if it does.
 std::string weakness(const Directory& folder, const struct stat& info) {
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
         return fmt::format("{} belongs to another account (uid {})", folder.path(), info.st_uid);
@@ -57,8 +54,8 @@ std::string weakness(const Directory& folder, const struct stat& info) {
 }
 
 std::string remedy(const Directory& folder) {
-    return fmt::format("give it to the daemon's account alone: chown {} {} and chmod go-w {}",
-                       ::geteuid(), folder.path(), folder.path());
+    return fmt::format("give it to the daemon's account alone: chown {0} {1} && chmod go-w {1}",
+                       ::geteuid(), folder.path());
 }
 
 void make_usable(fs::path& path, mode_t mode, std::string_view key) {
@@ -127,9 +124,17 @@ void set_listing(const Directory& folder, bool listable) {
     const mode_t mode = info.st_mode & 07777;
     const mode_t enter = mode & (S_IXGRP | S_IXOTH);
     const mode_t wanted = listable ? mode | enter << 2 : mode & ~mode_t{S_IRGRP | S_IROTH};
-    if (info.st_uid == ::geteuid() && mode != wanted && ::fchmod(folder.fd(), wanted) != 0) {
+    if (info.st_uid != ::geteuid() || mode == wanted || ::fchmod(folder.fd(), wanted) == 0) {
+        return;
+    }
+    // A unit with RestrictSUIDSGID= may not even keep the bit that hands down the group.
+    if (errno != EPERM || ::fchmod(folder.fd(), wanted & ~mode_t{S_ISGID}) != 0) {
         throw system_error(fmt::format("setting the mode of {}", folder.path()), errno);
     }
+}
+
+bool lets_others_pass(const Directory& folder) {
+    return (info_of(folder).st_mode & (S_IXGRP | S_IXOTH)) != 0;
 }
 
 void guard_cache_dir(const Directory& cache, bool shared, bool listable) {

@@ -29,6 +29,9 @@ void guard_state_dir(const Directory& state);
 /// Lets all who may enter the folder list it, or nobody.
 void set_listing(const Directory& folder, bool listable);
 
+/// Whether any other account may enter.
+bool lets_others_pass(const Directory& folder);
+
 /// Marks the cache for backup programs; what goes wrong is only logged.
 void write_cachedir_tag(const Directory& cache, Staging& staging) noexcept;
 

@@ -94,6 +94,20 @@ std::vector<bool> Shelf::held(const std::string& repo_folder,
     return answers;
 }
 
+std::vector<bool> Shelf::present(const std::vector<std::string>& etags) {
+    BlobFiles files{cache_};
+    std::vector<bool> answers;
+    answers.reserve(etags.size());
+    auto view = catalogue_.begin(Kind::read);
+    for (const auto& etag : etags) {
+        answers.push_back(std::ranges::any_of(catalogue_.holdings(etag), [&](const auto& holding) {
+            return files.look(holding.folder, etag).has_value();
+        }));
+    }
+    view.commit();
+    return answers;
+}
+
 Shelf::Sorted Shelf::bring_in(const std::string& repo_folder, const std::string& commit,
                               std::vector<hub::TreeEntry> wanted) {
     BlobFiles files{cache_};

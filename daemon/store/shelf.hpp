@@ -46,6 +46,9 @@ class Shelf {
     std::vector<bool> held(const std::string& repo_folder,
                            const std::vector<hub::TreeEntry>& wanted);
 
+    /// Which of these blobs any repo has a file of, whatever is in it.
+    std::vector<bool> present(const std::vector<std::string>& etags);
+
     /// Makes pointers to blobs that this repo has.
     void place(const std::string& repo_folder, const std::string& commit,
                const std::vector<hub::TreeEntry>& entries);

@@ -12,6 +12,7 @@
 #include "daemon/store/snapshot.hpp"
 #include "daemon/store/store_impl.hpp"
 #include "daemon/store/tree_files.hpp"
+#include "daemon/store/writers.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
@@ -64,11 +65,15 @@ Directory claim_state_dir(StoreOptions& options) {
 Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
     : options{std::move(given)}, pool{blocking}, cache{open_cache_dir(options)},
       staging{cache, options.keep_partials, options.listable},
-      acls{try_acls(staging.folder()->fd())}, state{claim_state_dir(options)},
+      acls{try_acls(staging.folder()->fd())}, passable{lets_others_pass(cache)},
+      state{claim_state_dir(options)},
       catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
       shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},
       publisher{cache, staging, partials.space(), *catalogue, pool, disk} {
+    if (!options.lock_files) {
+        keep_writers_out(cache);
+    }
     adopt(cache, *catalogue);
     write_cachedir_tag(cache, staging);
     if (!acls) {
@@ -152,6 +157,13 @@ Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*
     const std::string folder = layout::repo_folder(repo);
     std::vector<bool> answers =
         co_await impl_->disk.run([&] { return impl_->shelf.held(folder, wanted); });
+    co_return answers;
+}
+
+Awaitable<std::vector<bool>> Store::present(std::vector<std::string> etags) {
+    std::ranges::for_each(etags, require_blob_name);
+    std::vector<bool> answers =
+        co_await impl_->disk.run([&] { return impl_->shelf.present(etags); });
     co_return answers;
 }
 

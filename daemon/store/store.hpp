@@ -78,6 +78,9 @@ class Store {
     /// Changes nothing.
     Awaitable<std::vector<bool>> held(hub::RepoId repo, std::string commit, Entries wanted);
 
+    /// Which of these blobs are in the cache, in whatever repo, checked or not.
+    Awaitable<std::vector<bool>> present(std::vector<std::string> etags);
+
     /// Hashes a blob that bring_in() reported as unverified, in whatever repo it is. True: it is
     /// right and known as such from now on; bring_in() again puts it in place. False: it was wrong
     /// or gone and has been removed.

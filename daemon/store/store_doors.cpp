@@ -24,7 +24,7 @@ Awaitable<> Store::set_readers(hub::RepoId repo, Readers readers) {
 bool Store::path_is_open_to(const hub::RepoId& repo, uid_t uid) const {
     const auto found = impl_->open_to.find(repo);
     return uid == ::geteuid() || uid == 0 ||
-           (found != impl_->open_to.end() &&
+           (impl_->passable && found != impl_->open_to.end() &&
             (found->second.everyone || found->second.uids.contains(uid)));
 }
 

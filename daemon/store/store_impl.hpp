@@ -50,8 +50,9 @@ struct Store::Impl {
     async::BlockingPool& pool;
     Directory cache;
     Staging staging;
-    const bool acls; ///< whether the file system has them
-    Directory state; ///< held against other daemons
+    const bool acls;     ///< whether the file system has them
+    const bool passable; ///< whether any other account may pass through the cache folder
+    Directory state;     ///< held against other daemons
     std::unique_ptr<Catalogue> catalogue;
     Shelf shelf;
     Doors doors;

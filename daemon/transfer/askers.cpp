@@ -60,16 +60,17 @@ Askers::Share Askers::share_of(uid_t uid) const noexcept {
 }
 
 bool Askers::refuse(const hub::FileSource& source, const Error& error) {
-    const auto is_same = [&](const Asker& asker) {
-        return asker.source.repo == source.repo && asker.source.token == source.token;
-    };
-    const bool others = std::ranges::any_of(
-        askers_, [&](const Asker& asker) { return !asker.refusal && !is_same(asker); });
-    if (!is_about_asker(error.kind()) || !others) {
+    if (!is_about_asker(error.kind())) {
         return false;
     }
+    const bool about_path =
+        error.kind() == ErrorKind::revision_not_found || error.kind() == ErrorKind::file_not_found;
     for (Asker& asker : askers_) {
-        if (!asker.refusal && is_same(asker)) {
+        const bool same_repo =
+            asker.source.repo == source.repo && asker.source.token == source.token;
+        const bool same_path =
+            asker.source.commit == source.commit && asker.source.path == source.path;
+        if (!asker.refusal && same_repo && (same_path || !about_path)) {
             asker.refusal = std::make_exception_ptr(error);
         }
     }

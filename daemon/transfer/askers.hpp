@@ -46,8 +46,10 @@ class Askers {
     };
     Share share_of(uid_t uid) const noexcept;
 
-    /// Takes down the Error for all who ask by this repo and token, if others would be left to ask
-    /// for. False, and nothing is done, if not: then it concerns everybody.
+    /// If the Error says that this asker may not have it, rather than something about the bytes:
+    /// takes it down for him and for whoever asks in just the same way (by this repo and token; for
+    /// a missing file or revision, by these too), and for nobody else. False, and nothing is done,
+    /// if not: then it concerns everybody.
     bool refuse(const hub::FileSource& source, const Error& error);
 
     bool empty() const noexcept { return askers_.empty(); }

@@ -110,9 +110,9 @@ Awaitable<> Asking::ask_into(Way way, std::shared_ptr<Outcome> outcome) {
     outcome->ended.notify_all();
 }
 
-Error Asking::too_late(std::chrono::milliseconds limit, bool sent) const {
+Error Asking::too_late(std::chrono::milliseconds limit, bool held_up) const {
     const auto time = format_duration(std::chrono::ceil<std::chrono::seconds>(limit));
-    if (sent) {
+    if (!held_up) {
         return Error{ErrorKind::network,
                      fmt::format("{} did not answer within {}", endpoint_.authority(), time)};
     }
@@ -124,6 +124,7 @@ Error Asking::too_late(std::chrono::milliseconds limit, bool sent) const {
 
 Awaitable<> Asking::ask_within(std::chrono::milliseconds limit, Way way) {
     const auto outcome = std::make_shared<Outcome>();
+    const hub::Token token = way.token;
     way.sending = [outcome, inner = std::move(way.sending)] {
         outcome->sent = true;
         call(inner);
@@ -145,7 +146,9 @@ Awaitable<> Asking::ask_within(std::chrono::milliseconds limit, Way way) {
         std::rethrow_exception(stopped);
     }
     if (!in_time) {
-        const Error error = too_late(limit, outcome->sent);
+        const bool held_up =
+            !outcome->sent || gate_.is_closed(endpoint_.authority(), token, hub::Bucket::api);
+        const Error error = too_late(limit, held_up);
         note_failure(error);
         throw error;
     }

@@ -49,7 +49,7 @@ class Asking {
     Awaitable<> wait_before_retry(Error error, std::chrono::milliseconds delay, hub::Token token,
                                   std::shared_ptr<WaitNote> note);
     Awaitable<> ask_into(Way way, std::shared_ptr<Outcome> outcome);
-    Error too_late(std::chrono::milliseconds limit, bool sent) const;
+    Error too_late(std::chrono::milliseconds limit, bool held_up) const;
     void note_failure(const Error& error);
 
     Executor executor_;

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "daemon/async/cancellation.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -34,6 +35,12 @@ std::uint64_t usual_piece_size(std::uint64_t file_size) noexcept {
     return std::clamp(file_size / pieces, least, most);
 }
 
+/// Errors of the store, as opposed to those of Supply and of our own.
+bool may_name_files(ErrorKind kind) noexcept {
+    return kind == ErrorKind::storage || kind == ErrorKind::no_space ||
+           kind == ErrorKind::invalid_request || kind == ErrorKind::internal;
+}
+
 } // namespace
 
 Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
@@ -44,7 +51,6 @@ Askers::Place Flight::add(hub::FileSource source, Claimant claimant) {
 }
 
 void Flight::leave(Askers::Place place) {
-    last_repo_ = place->source.repo;
     if (askers_.leave(place) && supply_) {
         supply_->forget_location(); // it was signed for that asker
     }
@@ -86,13 +92,45 @@ Awaitable<> Flight::landed(Askers::Place place) {
     while (state_ != State::landed && state_ != State::failed && !place->refusal) {
         co_await changed_.wait();
     }
-    if (failure_ || place->refusal) {
+    if (!failure_ && !place->refusal) {
+        co_return;
+    }
+    try {
         std::rethrow_exception(place->refusal ? place->refusal : failure_);
+    } catch (const Error& error) {
+        throw(place->refusal ? error : told_to(place->source, error))
+            .with_context(fmt::format("fetching {}", place->source.path));
     }
 }
 
-const hub::RepoId& Flight::repo() const noexcept {
-    return askers_.lead() != nullptr ? askers_.lead()->repo : last_repo_;
+/// What comes from the store names files, and so the repo that it works for.
+Error Flight::told_to(const hub::FileSource& asker, const Error& error) const {
+    const bool own =
+        asker.repo == target_.repo && asker.commit == target_.commit && asker.path == target_.path;
+    if (own || !may_name_files(error.kind())) {
+        return error;
+    }
+    return Error{error.kind(), "it could not be put into the cache",
+                 error.kind() == ErrorKind::no_space
+                     ? "free some space on the cache's disk, then try again"
+                     : "the daemon's log says why"};
+}
+
+void Flight::log_failure() const {
+    try {
+        std::rethrow_exception(failure_);
+    } catch (const std::exception& error) {
+        log::warning("transfer", "{} for {}: {}", entry_.etag(), describe(target_.repo),
+                     error.what());
+    }
+}
+
+const hub::FileSource& Flight::target() {
+    if (const auto* lead = askers_.lead()) {
+        target_ = *lead;
+        target_.token = {};
+    }
+    return target_;
 }
 
 Awaitable<> Flight::run(std::shared_ptr<Flight> self) {
@@ -121,6 +159,9 @@ void Flight::end(std::exception_ptr failure) {
     } else {
         state_ = failure ? State::failed : State::landed;
         failure_ = failure;
+        if (failure) {
+            log_failure();
+        }
         transfer_.reset(); // the next flight goes on from what is on the disk
         owner_.ended(*this);
     }
@@ -129,8 +170,9 @@ void Flight::end(std::exception_ptr failure) {
 }
 
 Awaitable<> Flight::bring() {
-    const hub::FileSource source = askers_.asking();
-    const auto lock = co_await context_.store.lock_blob(source.repo, entry_.etag());
+    static_cast<void>(askers_.asking()); // throws when nobody asks any more
+    const hub::RepoId folder = target().repo;
+    const auto lock = co_await context_.store.lock_blob(folder, entry_.etag());
     if (!force_ && owner_.may_be_held(entry_.etag())) {
         const bool there = co_await already_there();
         if (there) {
@@ -142,17 +184,19 @@ Awaitable<> Flight::bring() {
     } else {
         co_await bring_large();
     }
-    log::debug("transfer", "{} arrived: {} of {}, {}", entry_.etag(), entry_.path, repo().name,
-               format_size(entry_.size));
+    log::debug("transfer", "{} arrived: {} of {}, {}", entry_.etag(), target_.path,
+               target_.repo.name, format_size(entry_.size));
 }
 
 Awaitable<bool> Flight::already_there() {
-    const hub::FileSource source = askers_.asking();
-    store::Entries wanted{entry_};
+    const hub::FileSource source = target();
+    hub::TreeEntry own = entry_;
+    own.path = source.path;
+    store::Entries wanted{own};
     const store::BroughtIn left =
         co_await context_.store.bring_in(source.repo, source.commit, std::move(wanted));
     if (!left.unverified.empty()) {
-        const bool right = co_await context_.store.verify(source.repo, entry_);
+        const bool right = co_await context_.store.verify(source.repo, own);
         co_return right;
     }
     co_return left.missing.empty();
@@ -160,11 +204,9 @@ Awaitable<bool> Flight::already_there() {
 
 namespace {
 
-Error wrong_bytes(const hub::TreeEntry& entry) {
+Error wrong_bytes() {
     return Error{ErrorKind::integrity,
-                 fmt::format("the bytes of {} do not have the hash that the Hub lists (fetched "
-                             "twice)",
-                             entry.path),
+                 "its bytes do not have the hash that the Hub lists (fetched twice)",
                  "nothing was stored; a proxy or mirror on the way may damage files"};
 }
 
@@ -190,16 +232,16 @@ Awaitable<> Flight::bring_small() {
         if (fetched.digest == entry_.etag()) {
             // A pause that comes now comes too late.
             co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-            const hub::RepoId target = repo();
+            const hub::RepoId folder = target().repo;
             co_await context_.store.publish_bytes(entry_.etag(), std::move(fetched.content),
-                                                  target);
+                                                  folder);
             co_return;
         }
         log::warning("transfer", "the bytes of {} hash to {}, not to {}", entry_.path,
                      fetched.digest, entry_.etag());
         supply_->forget_location();
         if (second_try) {
-            throw wrong_bytes(entry_);
+            throw wrong_bytes();
         }
     }
 }
@@ -215,13 +257,13 @@ Awaitable<> Flight::bring_large() {
         co_await context_.store.discard(std::move(file));
         supply_->forget_location();
         if (second_try) {
-            throw wrong_bytes(entry_);
+            throw wrong_bytes();
         }
     }
     // A pause that comes now comes too late.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    const hub::RepoId target = repo();
-    co_await context_.store.publish(transfer_->take_file(), target);
+    const hub::RepoId folder = target().repo;
+    co_await context_.store.publish(transfer_->take_file(), folder);
 }
 
 /// Whether what came is right. Pieces that the disk did not keep are fetched again; of what the Hub

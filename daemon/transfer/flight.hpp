@@ -26,7 +26,8 @@ class Flight : public std::enable_shared_from_this<Flight> {
     void start();
     void cancel();
 
-    /// Throws what made the flight fail, or the asker's refusal.
+    /// Throws what made the flight fail, or the asker's refusal, in words that name nothing but
+    /// what this asker asked for.
     Awaitable<> landed(Askers::Place place);
 
     State state() const noexcept { return state_; }
@@ -45,7 +46,9 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Awaitable<> bring_large();
     Awaitable<bool> move_bytes();
     Awaitable<std::unique_ptr<store::PartialFile>> open_file();
-    const hub::RepoId& repo() const noexcept;
+    const hub::FileSource& target();
+    Error told_to(const hub::FileSource& asker, const Error& error) const;
+    void log_failure() const;
     void end(std::exception_ptr failure);
 
     Flights& owner_;
@@ -54,7 +57,9 @@ class Flight : public std::enable_shared_from_this<Flight> {
     bool force_;
     State state_ = State::paused;
     Askers askers_;
-    hub::RepoId last_repo_; ///< where to publish when the last asker left at the last moment
+    /// Whose folder the store works in: the first asker's, or the last one's who left. Its Errors
+    /// may name it. Without the token.
+    hub::FileSource target_;
     std::shared_ptr<Supply> supply_;         ///< while it runs
     std::unique_ptr<FileTransfer> transfer_; ///< of a large blob; kept over pauses
     std::unique_ptr<async::TaskGroup> task_;

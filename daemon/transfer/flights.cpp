@@ -58,7 +58,7 @@ std::vector<FlightStatus> Flights::status() const {
         if (flight->state() == Flight::State::running && flight->askers().lead() != nullptr) {
             all.push_back({.etag = etag,
                            .repo = flight->askers().lead()->repo,
-                           .path = flight->entry().path,
+                           .path = flight->askers().lead()->path,
                            .done = flight->done(),
                            .total = flight->entry().size,
                            .askers = flight->askers().size()});

@@ -36,13 +36,13 @@ class Ticket {
     ~Ticket();
 
     /// Returns once the blob is published in some repo; throws what made the flight fail, or the
-    /// refusal of this asker.
+    /// refusal of this asker. Names this asker's path and nothing of what others asked for.
     Awaitable<> landed();
 
     /// Bytes of the blob that are there.
     std::uint64_t done() const noexcept;
 
-    /// Why the flight waits; empty when it does not.
+    /// Why the flight waits; empty when it does not. Names hosts only.
     const std::string& reason() const noexcept;
 
     /// Changes how urgent this asker's bytes are, from the next piece on.

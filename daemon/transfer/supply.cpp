@@ -144,8 +144,8 @@ Awaitable<> Supply::recover(Failure failure) {
         location_.reset();
         located_.notify_all();
         refused_();
-        log::info("transfer", "{}: {}; going on for others", entry_.etag(), error.message());
-        co_return;
+        log::info("transfer", "{}: {}", entry_.etag(), error.message());
+        co_return; // to the next in line, if there is one
     }
     if (where && error.kind() != ErrorKind::rate_limited) {
         if (location_ && location_->to_string() == where->to_string()) {
@@ -160,7 +160,7 @@ Awaitable<> Supply::recover(Failure failure) {
     const bool counted = now < retry_at_;
     const auto delay = retry_.next(error, counted);
     if (!delay) {
-        throw error.with_context(fmt::format("fetching {}", entry_.path));
+        throw error;
     }
     if (context_.gate.is_closed(host_of(location_), source.token, hub::Bucket::files)) {
         co_return; // there we wait, and say how long

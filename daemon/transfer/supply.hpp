@@ -17,7 +17,8 @@ namespace wharf::transfer {
 
 /// Where a blob's bytes come from, for as long as somebody asks for it: in whose name the Hub is
 /// asked, where it said they are, which lane and connection fetches them, and what follows when
-/// that fails. Control thread.
+/// that fails. Its Errors and reasons are told to all who ask for the blob: they name hosts, and
+/// never a repo, path or revision. Control thread.
 class Supply : public std::enable_shared_from_this<Supply> {
   public:
     /// `refused` is called when somebody was told that he in particular may not have the blob.
@@ -40,7 +41,8 @@ class Supply : public std::enable_shared_from_this<Supply> {
     /// rate_limited when the turn would be too far away, cancelled when nobody asks any more.
     Awaitable<std::optional<Failure>> try_once(std::uint64_t bytes, Fetch fetch);
 
-    /// Waits until another try is worth making. Throws the Error when none is.
+    /// Waits until another try is worth making. Throws the Error when none is; what says that the
+    /// asker may not have the blob is told to him alone, and the next one asks.
     Awaitable<> recover(Failure failure);
 
     /// Something useful arrived: earlier failures are forgiven.

@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,17 @@ class Admin:
                 self._state.directory.add_token(name, token, role)
 
     def add_token(
-        self, user: str, token: str, role: str = "write", label: str | None = None
+        self,
+        user: str,
+        token: str,
+        role: str = "write",
+        label: str | None = None,
+        repos: Sequence[str] = (),
+        reads_gated: bool = False,
     ) -> None:
+        """`repos` and `reads_gated` are for the role fineGrained: what else it may see is public."""
         with self._state.lock:
-            self._state.directory.add_token(user, token, role, label)
+            self._state.directory.add_token(user, token, role, label, repos, reads_gated)
 
     def revoke_token(self, token: str) -> int:
         """By secret or label."""
@@ -154,6 +161,16 @@ class Admin:
             elif name not in ("private", "disabled"):
                 raise ValueError(f"unknown property {name}")
             setattr(repo, name, value)
+
+    def grant(self, id: str, user: str, kind: str = "model") -> None:
+        """Accepts a user's request for access to a gated repository."""
+        with self._state.lock:
+            self._state.get(kind, id).granted.add(user)
+
+    def withdraw(self, id: str, user: str, kind: str = "model") -> None:
+        """Takes back what `grant` gave."""
+        with self._state.lock:
+            self._state.get(kind, id).granted.discard(user)
 
     def move_repo(self, id: str, new_id: str, kind: str = "model") -> None:
         self._state.move(kind, id, new_id)

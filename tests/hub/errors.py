@@ -64,6 +64,15 @@ def gated_repo(kind: str, repo_id: str, page: str, anonymous: bool) -> HubError:
     return HubError(403, text, "GatedRepo")
 
 
+def gated_for_token() -> HubError:
+    """The user may read it, but not with this fine-grained token."""
+    text = (
+        "Please enable access to public gated repositories in your fine-grained token settings"
+        " to view this repository."
+    )
+    return HubError(403, text, "GatedRepo")
+
+
 def invalid_token() -> HubError:
     return HubError(401, "Invalid credentials in Authorization header")
 

@@ -15,6 +15,22 @@ from .wire import Response, json_response
 
 _MAX_PATHS = 1000
 
+# What `expand` may name. Note that spaces have no "gated".
+_OF_ALL = "author cardData createdAt disabled lastModified likes private resourceGroup sha"
+_OF_ALL += " siblings tags trendingScore usedStorage"
+_EXPANDABLE = {
+    "model": frozenset(
+        f"{_OF_ALL} baseModels childrenModelCount config downloads downloadsAllTime evalResults"
+        " gated gguf inference inferenceProviderMapping library_name mask_token model-index"
+        " pipeline_tag safetensors spaces transformersInfo widgetData".split()
+    ),
+    "dataset": frozenset(
+        f"{_OF_ALL} citation description downloads downloadsAllTime gated mainSize"
+        " paperswithcode_id".split()
+    ),
+    "space": frozenset(f"{_OF_ALL} datasets models region runtime sdk subdomain xetEnabled".split()),
+}
+
 
 def register(router: Router) -> None:
     repo = f"/api/{KIND}/(?P<id>{REPO_ID})"
@@ -37,6 +53,8 @@ def info(ctx: Context) -> Response:
         commit = repo.find_revision(revision)
         value = repo_info(repo, commit, with_blobs=ctx.request.flag("blobs"))
     if wanted := ctx.request.query().get("expand"):
+        if unknown := sorted(set(wanted) - _EXPANDABLE[repo.kind]):
+            raise bad_request(f"Invalid option: {unknown[0]} cannot be expanded")
         value = {key: value[key] for key in ("_id", "id", *wanted) if key in value}
     return json_response(value, headers=[("X-Repo-Commit", commit.id)])
 

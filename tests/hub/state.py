@@ -6,7 +6,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 
-from .errors import RepoMoved, disabled_repo, forbidden, gated_repo, repo_not_found
+from .errors import RepoMoved, disabled_repo, forbidden, gated_for_token, gated_repo, repo_not_found
 from .objects import Blob
 from .repository import DEFAULT_GITATTRIBUTES, KINDS, Repository
 from .users import Directory, Identity
@@ -116,6 +116,8 @@ class State:
 
 def is_member(repo: Repository, who: Identity) -> bool:
     """True for those to whom the repository belongs: they see it private and read it gated."""
+    if who.token is not None and not who.token.is_for(repo.id):
+        return False
     return who.belongs_to(repo.namespace) or (who.name is not None and who.name in repo.members)
 
 
@@ -126,6 +128,9 @@ def check_files(repo: Repository, who: Identity, base_url: str) -> None:
     if who.name is None or who.name not in repo.granted:
         prefix = "" if repo.kind == "model" else f"{repo.kind}s/"
         raise gated_repo(repo.kind, repo.id, f"{base_url}/{prefix}{repo.id}", who.anonymous)
+    assert who.token is not None
+    if not who.token.is_for(repo.id) and not who.token.reads_gated:
+        raise gated_for_token()
 
 
 def check_write(repo: Repository, who: Identity) -> None:

@@ -167,6 +167,75 @@ def test_private_and_gated(hub: TestHub, restricted: str) -> None:
     assert fetch(file, BOB).status == 403
 
 
+def test_who_may_read_is_answered_without_reading(hub: TestHub, restricted: str) -> None:
+    check = f"{hub.endpoint}/api/models/{restricted}/auth-check"
+
+    def answers() -> list[tuple[int, str | None]]:
+        return [code(fetch(check, who)) for who in ({}, BOB, ALICE)]
+
+    assert answers() == [(200, None)] * 3
+    hub.admin.set_access(restricted, gated="manual")
+    assert answers() == [(401, "GatedRepo"), (403, "GatedRepo"), (200, None)]
+    hub.admin.grant(restricted, "bob")
+    assert answers() == [(401, "GatedRepo"), (200, None), (200, None)]
+    hub.admin.withdraw(restricted, "bob")
+    assert answers()[1] == (403, "GatedRepo")
+    hub.admin.set_access(restricted, private=True, gated=None)
+    assert answers() == [(401, "RepoNotFound"), (404, "RepoNotFound"), (200, None)]
+    before = hub.log.last_number()
+    hub.admin.move_repo(restricted, "org/elsewhere")
+    moved = fetch(check, ALICE)
+    assert (moved.status, moved.get("Location")) == (307, "/api/models/org/elsewhere/auth-check")
+    assert fetch(check, BOB).status == 404  # nor does the old name tell
+    assert hub.log.count(since=before, path_matches="/auth-check$", repo=f"models/{restricted}") == 2
+    hub.admin.move_repo("org/elsewhere", restricted)
+    hub.admin.set_access(restricted, private=False, disabled=True)
+    for who in ({}, BOB, ALICE):
+        disabled = fetch(check, who)
+        assert code(disabled) == (403, None)
+        assert disabled.get("X-Error-Message") == "Access to this resource is disabled."
+
+
+def test_fine_grained_tokens(hub: TestHub, restricted: str) -> None:
+    def answers(secret: str) -> tuple[int, int, int]:
+        own = {"Authorization": f"Bearer {secret}"}
+        checks = [
+            fetch(f"{hub.endpoint}/api/models/{repo}/auth-check", own).status
+            for repo in (restricted, "org/repo")
+        ]
+        return checks[0], checks[1], fetch(f"{hub.endpoint}/api/whoami-v2", own).status
+
+    hub.admin.set_access(restricted, private=True)
+    hub.admin.add_token("alice", "hf_narrow", role="fineGrained", label="narrow")
+    hub.admin.add_token("alice", "hf_wide", role="fineGrained", label="wide", repos=[restricted])
+    hub.admin.add_token("alice", "hf_gated", role="fineGrained", label="gated", reads_gated=True)
+    try:
+        assert answers("hf_narrow") == (404, 200, 200)
+        assert answers("hf_wide") == (200, 200, 200)
+        hub.admin.set_access(restricted, private=False, gated="auto", granted=["alice"])
+        assert answers("hf_narrow") == (403, 200, 200)
+        assert answers("hf_wide") == (200, 200, 200)
+        assert answers("hf_gated") == (200, 200, 200)
+        hub.admin.withdraw(restricted, "alice")
+        assert answers("hf_gated") == (403, 200, 200)
+    finally:
+        for label in ("narrow", "wide", "gated"):
+            hub.admin.revoke_token(label)
+    assert answers("hf_wide") == (401, 401, 401)
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset", "space"])
+def test_only_what_is_expanded_is_told(hub: TestHub, kind: str) -> None:
+    hub.admin.create_repo("org/expanded", kind, gated=None if kind == "space" else "auto")
+    url = f"{hub.endpoint}/api/{kind}s/org/expanded"
+    told = json.loads(fetch(f"{url}?expand=private&expand=disabled").body)
+    assert set(told) == {"_id", "id", "private", "disabled"}
+    asked = fetch(f"{url}?expand=private&expand=gated")
+    assert asked.status == (400 if kind == "space" else 200)
+    assert fetch(f"{url}?expand=nonsense").status == 400
+    hub.admin.delete_repo("org/expanded", kind)
+
+
 def test_read_tokens_cannot_write(hub: TestHub) -> None:
     hub.admin.add_token("alice", "hf_alice_read", role="read", label="reader")
     url = f"{hub.endpoint}/api/models/org/repo/branch/x"

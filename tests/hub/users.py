@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-ROLES = ("read", "write")
+ROLES = ("read", "write", "fineGrained")
 
 
 @dataclass
@@ -28,6 +29,14 @@ class Token:
     user: str
     label: str
     role: str = "write"
+    repos: frozenset[str] = frozenset()
+    """Of a fine-grained token: the repositories it was made for, in lower case."""
+    reads_gated: bool = False
+    """Of a fine-grained token: whether it may read gated repositories that its user may read."""
+
+    def is_for(self, repo_id: str) -> bool:
+        """Whether what the user may do with a repository of theirs, this token may do."""
+        return self.role != "fineGrained" or repo_id.lower() in self.repos
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Identity:
 
     @property
     def can_write(self) -> bool:
-        return self.token is not None and self.token.role == "write"
+        return self.token is not None and self.token.role != "read"
 
     def belongs_to(self, namespace: str) -> bool:
         """True if `namespace` is the user or one of their organisations."""
@@ -74,14 +83,21 @@ class Directory:
         return user
 
     def add_token(
-        self, user: str, secret: str, role: str = "write", label: str | None = None
+        self,
+        user: str,
+        secret: str,
+        role: str = "write",
+        label: str | None = None,
+        repos: Iterable[str] = (),
+        reads_gated: bool = False,
     ) -> Token:
         if user not in self.users:
             raise ValueError(f"no user {user}")
         if role not in ROLES:
             raise ValueError(f"unknown role {role}")
         count = sum(token.user == user for token in self.tokens.values())
-        token = Token(secret, user, label or f"{user}-{count + 1}", role)
+        names = frozenset(repo.lower() for repo in repos)
+        token = Token(secret, user, label or f"{user}-{count + 1}", role, names, reads_gated)
         self.tokens[secret] = token
         return token
 
@@ -141,12 +157,26 @@ def whoami(identity: Identity) -> dict[str, Any]:
             }
             for org in user.orgs
         ],
-        "auth": {
-            "type": "access_token",
-            "accessToken": {
-                "displayName": token.label,
-                "role": token.role,
-                "createdAt": "2024-01-01T00:00:00.000Z",
-            },
-        },
+        "auth": {"type": "access_token", "accessToken": _describe(token)},
     }
+
+
+def _describe(token: Token) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "displayName": token.label,
+        "role": token.role,
+        "createdAt": "2024-01-01T00:00:00.000Z",
+    }
+    if token.role == "fineGrained":
+        value["fineGrained"] = {
+            "canReadGatedRepos": token.reads_gated,
+            "global": [],
+            "scoped": [
+                {
+                    "entity": {"_id": stable_id("model", repo), "type": "model", "name": repo},
+                    "permissions": ["repo.content.read", "repo.write"],
+                }
+                for repo in sorted(token.repos)
+            ],
+        }
+    return value

@@ -12,7 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.hub import TestHub
+from tests.support.client_venvs import CLIENTS
 from tests.support.daemon import Daemon
+from tests.support.official_client import OfficialClient
 from tests.support.trials import QUICK, watched
 
 
@@ -44,6 +46,21 @@ def hub(session_hub: TestHub) -> Iterator[TestHub]:
     session_hub.reset()
     session_hub.admin.configure(**settings)
     assert not leaks, "credentials were sent to the CDN"
+
+
+@pytest.fixture(scope="session", params=list(CLIENTS))
+def session_client(
+    request: pytest.FixtureRequest, session_hub: TestHub, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OfficialClient]:
+    """The newest release of every line, one after the other."""
+    home = tmp_path_factory.mktemp("home")
+    with OfficialClient(request.param, session_hub.endpoint, home) as client:
+        yield client
+
+
+@pytest.fixture
+def client(session_client: OfficialClient, hub: TestHub) -> OfficialClient:
+    return session_client
 
 
 @pytest.fixture

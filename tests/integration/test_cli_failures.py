@@ -207,8 +207,9 @@ class TestTokens:
         default.mkdir(parents=True)
         (default / "token").write_text("secret-default")
         assert self.sent(wharf) == "secret-default"
-        assert self.sent(wharf, "--token", "") is None
-        assert self.sent(wharf, HF_HUB_DISABLE_IMPLICIT_TOKEN="1") is None
+        # None by choice: the daemon uses no stored one, either.
+        assert self.sent(wharf, "--token", "") == ""
+        assert self.sent(wharf, HF_HUB_DISABLE_IMPLICIT_TOKEN="1") == ""
 
     def test_an_unreadable_file_is_named_and_passed_over(self, wharf):
         answers(wharf, result(SNAPSHOT))
@@ -257,7 +258,7 @@ class TestOtherEndpoint:
         ended = wharf.run("download", REPO, "--token", "", environment=variables)
         assert (ended.code, ended.out) == (0, SNAPSHOT + "\n")
         assert ended.err.startswith("warning: HF_ENDPOINT is https://mirror.example")
-        assert "token" not in wharf.daemon.parameters_of(DOWNLOAD)[0]
+        assert wharf.daemon.parameters_of(DOWNLOAD)[0]["token"] == ""
 
     @pytest.mark.parametrize("endpoint", ["https://hub.example/", "HTTPS://Hub.Example:443", ""])
     def test_the_same_one_is_no_matter(self, wharf, endpoint):

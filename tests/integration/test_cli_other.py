@@ -134,6 +134,7 @@ class TestVersion:
 
 COMMANDS = [[], ["download"], ["prefetch"], ["status"], ["jobs"], ["env"], ["version"]]
 COMMANDS += [["jobs", "ls"], ["jobs", "show"], ["jobs", "watch"], ["jobs", "pause"]]
+COMMANDS += [["auth"], ["auth", "login"], ["auth", "logout"], ["auth", "whoami"], ["auth", "list"]]
 COMMANDS += [["jobs", "resume"], ["jobs", "cancel"], ["jobs", "retry"], ["jobs", "prioritize"]]
 
 

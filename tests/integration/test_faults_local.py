@@ -39,7 +39,7 @@ NOBODY = 65534
 @contextlib.contextmanager
 def small_disk(folder: Path, options: str) -> Iterator[None]:
     folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", options, "wharf-test", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"mode=755,{options}", "wharf-test", str(folder)]
     made = subprocess.run(mount, capture_output=True, text=True)
     if made.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")

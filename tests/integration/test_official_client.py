@@ -25,20 +25,6 @@ FILES: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session", params=list(CLIENTS))
-def session_client(
-    request: pytest.FixtureRequest, session_hub: TestHub, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OfficialClient]:
-    home = tmp_path_factory.mktemp("home")
-    with OfficialClient(request.param, session_hub.endpoint, home) as client:
-        yield client
-
-
-@pytest.fixture
-def client(session_client: OfficialClient, hub: TestHub) -> OfficialClient:
-    return session_client
-
-
 @pytest.fixture
 def repo(request: pytest.FixtureRequest, hub: TestHub, client: OfficialClient) -> Iterator[str]:
     """A public model of this test's own."""

@@ -168,6 +168,14 @@ class Daemon:
             int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Private_")
         )
 
+    def _uid(self) -> int:
+        """Who runs it; root's when it does not run."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
+        except OSError:
+            status = ""
+        return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("Uid:")), 0)
+
     def command(self, *arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
         """Arguments and environment for running `wharf` against this daemon."""
         home = self.directory / "home"
@@ -176,6 +184,7 @@ class Daemon:
             **CLEAN_ENVIRONMENT,
             "HOME": str(home),
             "WHARF_SOCKET": str(self.socket),
+            "WHARF_DAEMON_USER": str(self._uid()),
             **environment,
         }
         return [str(BUILD / "wharf"), *arguments], env

@@ -101,6 +101,12 @@ TEST_CASE("the other commands") {
     CHECK(std::get<JobsWatchCommand>(command({"jobs", "watch", "12"})).id == 12);
     CHECK(!std::get<JobsListCommand>(command({"jobs", "ls"})).limit);
     CHECK(std::get<JobsListCommand>(command({"jobs", "ls", "--limit", "5"})).limit == 5);
+    CHECK(!std::get<LoginCommand>(command({"auth", "login"})).token);
+    CHECK(std::get<LoginCommand>(command({"auth", "login", "--token", "t"})).token == "t");
+    CHECK(std::holds_alternative<LogoutCommand>(command({"auth", "logout"})));
+    CHECK(std::get<WhoAmICommand>(command({"auth", "whoami", "--token=t"})).token == "t");
+    CHECK(!std::get<TokensListCommand>(command({"auth", "list"})).all);
+    CHECK(std::get<TokensListCommand>(command({"auth", "ls", "--all"})).all);
     CHECK(parse({"--socket", "/s", "status"}).options->socket == "/s");
     CHECK(parse({"jobs", "ls", "--socket=/s"}).options->socket == "/s");
     CHECK(!parse({"status"}).options->socket);
@@ -216,6 +222,11 @@ TEST_CASE("help names every option, and only those that there are") {
         {"jobs cancel", {"jobs", "cancel"}},
         {"jobs retry", {"jobs", "retry"}},
         {"jobs prioritize", {"jobs", "prioritize"}},
+        {"auth", {"auth"}},
+        {"auth login", {"auth", "login"}},
+        {"auth logout", {"auth", "logout"}},
+        {"auth whoami", {"auth", "whoami"}},
+        {"auth list", {"auth", "list"}},
         {"env", {"env"}},
         {"version", {"version"}}};
     for (const auto& [name, arguments] : commands) {

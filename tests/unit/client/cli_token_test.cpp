@@ -55,8 +55,8 @@ TEST_CASE("tokens are looked for in the official order") {
 }
 
 TEST_CASE("what is empty is no token, and empty variables are as if unset") {
-    CHECK(find("", {{"HF_TOKEN", "variable"}}) == "-");
-    CHECK(find(" \n", {{"HF_TOKEN", "variable"}}) == "-");
+    CHECK(find("", {{"HF_TOKEN", "variable"}}) == ""); // none by choice, not even a stored one
+    CHECK(find(" \n", {{"HF_TOKEN", "variable"}}) == "");
     const Variables home{{"HOME", "/u"},
                          {"HF_HOME", ""},
                          {"HF_TOKEN_PATH", ""},
@@ -77,7 +77,7 @@ TEST_CASE("implicit tokens can be switched off") {
     for (const char* yes : {"1", "true", "On", "YES"}) {
         CAPTURE(yes);
         const Variables variables{{"HF_TOKEN", "variable"}, {"HF_HUB_DISABLE_IMPLICIT_TOKEN", yes}};
-        CHECK(find(std::nullopt, variables) == "-");
+        CHECK(find(std::nullopt, variables) == "");
         CHECK(find("option", variables) == "option");
     }
     CHECK(find(std::nullopt, {{"HF_TOKEN", "t"}, {"HF_HUB_DISABLE_IMPLICIT_TOKEN", "0"}}) == "t");

@@ -334,3 +334,17 @@ TEST_CASE("where no daemon is, that is said with what to do") {
     ::unlink(stale.c_str());
     ::rmdir(folder.c_str());
 }
+
+TEST_CASE("who is turned away before he has asked hears why") {
+    Script script;
+    Connection connection = script.connection();
+    script.say(R"({"error":"org.wharf.Forbidden","parameters":{"message":"too many"}})");
+    script.daemon.reset();
+    try {
+        connection.call("a.b.C");
+        FAIL("was answered");
+    } catch (const RemoteError& error) {
+        CHECK(error.message() == "too many");
+    }
+    CHECK_THROWS_AS(connection.call_oneway("a.b.C"), DaemonUnreachable);
+}

@@ -99,6 +99,7 @@ TEST_CASE("docs/configuration.md lists exactly the known keys, their defaults an
 TEST_CASE("a value as it is written is read back as the same value") {
     Config config;
     config.hub.no_proxy = R"(a"b\c)";
+    config.cache.dir = "/a\tb\n\x7f\"";
     config.transfer.piece_size = 65'537;
     config.hub.connect_timeout = std::chrono::milliseconds{90'500};
     for (const auto& key : config::keys()) {

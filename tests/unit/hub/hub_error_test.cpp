@@ -40,6 +40,7 @@ TEST_CASE("subjects are named as far as they are known") {
     CHECK(describe(subject) == "'a/b.bin' of dataset org/name at 'dev'");
     CHECK(describe(Subject{subject.repo, "dev", {}}) == "dataset org/name at 'dev'");
     CHECK(describe(Subject{subject.repo, {}, {}}) == "dataset org/name");
+    CHECK(describe(shared_file(subject.repo, "dev")) == "the file");
 }
 
 TEST_CASE("the Hub's refusals become errors that say what to do") {
@@ -63,7 +64,7 @@ TEST_CASE("the Hub's refusals become errors that say what to do") {
              {403, {}, ErrorKind::forbidden},
              {402, {}, ErrorKind::forbidden},
              {451, {}, ErrorKind::forbidden},
-             {407, {}, ErrorKind::forbidden},
+             {407, {}, ErrorKind::network},
              {429, {}, ErrorKind::rate_limited},
              {408, {}, ErrorKind::unavailable},
              {500, {}, ErrorKind::unavailable},

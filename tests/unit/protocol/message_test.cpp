@@ -147,6 +147,7 @@ TEST_CASE("malformed calls are refused") {
         {"twice in an array", R"({"method":"a.b.C","parameters":{"x":[{"a":":","a":0}]}})"},
         {"too deep", deep},
         {"too many members", many},
+        {"a number beyond all range", R"({"method":"a.b.C","parameters":{"x":[{"y":-1e400}]}})"},
         {"bad UTF-8", "{\"method\":\"a.b.C\xff\"}"},
         {"cut UTF-8", "{\"method\":\"a.b.C\xc3\"}"},
         {"a surrogate alone", R"({"method":"\ud800"})"},

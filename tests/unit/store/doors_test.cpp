@@ -157,6 +157,11 @@ TEST_CASE("which accounts can go by path is known") {
     CHECK(f.store().path_is_open_to(model, bob));
     f.set(model, nobody);
     CHECK_FALSE(f.store().path_is_open_to(model, alice));
+    f.set(model, everyone);
+    fs::permissions(f.cache(), fs::perms{0700});
+    f.reopen();
+    f.set(model, everyone);
+    CHECK_FALSE(f.store().path_is_open_to(model, alice)); // nobody gets as far as the door
 }
 
 TEST_CASE("a folder is made for those who may enter, not to keep everybody out") {

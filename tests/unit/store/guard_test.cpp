@@ -146,6 +146,31 @@ TEST_CASE("whatever the umask, nobody else can write to what is made") {
     }
 }
 
+TEST_CASE("an adopted cache that was everybody's is ours from now on, but for shared ones") {
+    for (const bool shared : {false, true}) {
+        CAPTURE(shared);
+        StoreFixture f{shared};
+        const auto file = entry("sub/a", "right");
+        f.publish(model, file, "right");
+        f.bring_in(model, commit_a, {file});
+        f.finish(model, commit_a, "main");
+        f.close();
+        for (const auto& item : fs::recursive_directory_iterator{f.repo()}) {
+            if (!item.is_symlink()) { // chmod -R a+rwX
+                const unsigned all = item.is_directory() ? 0777 : 0666;
+                REQUIRE(::chmod(item.path().c_str(), all) == 0);
+            }
+        }
+        f.reopen();
+        bool any = false;
+        for (const auto& item : fs::recursive_directory_iterator{f.repo()}) {
+            any = any || (!item.is_symlink() && (mode(item.path()) & 0022) != 0);
+        }
+        CHECK(any == shared);
+        CHECK(f.held(model, file)); // no content was touched
+    }
+}
+
 TEST_CASE("unfinished files are not put into somebody else's folder") {
     if (!is_root()) {
         return;

@@ -18,12 +18,13 @@ using wharf::ErrorKind;
 
 namespace {
 
-/// A small file system in memory, mounted as long as this lives.
+/// A small file system in memory, mounted as long as this lives. "ramfs" knows no ACLs.
 class Mount {
   public:
-    Mount(fs::path where, const char* options) : where_{std::move(where)} {
+    Mount(fs::path where, const char* options, const char* type = "tmpfs")
+        : where_{std::move(where)} {
         fs::create_directories(where_);
-        mounted_ = ::mount("tmpfs", where_.c_str(), "tmpfs", 0, options) == 0;
+        mounted_ = ::mount(type, where_.c_str(), type, 0, options) == 0;
         if (!mounted_) {
             MESSAGE("not run: mounting is not allowed here");
         }
@@ -196,4 +197,24 @@ TEST_CASE("a repo folder on another file system is an error that names it") {
     CHECK_THROWS_AS(f.bring_in(other, commit_a, {entry("a", "x")}), Error);
     CHECK(fs::is_empty(f.staging()));
     CHECK(f.held(model, entry("a", "x")));
+}
+
+TEST_CASE("where there are no ACLs, only public repos open, and that is known") {
+    StoreFixture f;
+    const Mount mount{f.cache(), "mode=755", "ramfs"};
+    if (!mount) {
+        return;
+    }
+    CHECK_FALSE(f.store().has_acls());
+    CHECK(mode(f.staging()) == 0700);
+    f.run(f.store().set_readers(model, {.everyone = false, .uids = {40'001}}));
+    CHECK(mode(f.repo()) == 0700);
+    CHECK_FALSE(f.store().path_is_open_to(model, 40'001));
+    f.run(f.store().set_readers(other, {.everyone = true, .uids = {}}));
+    CHECK(mode(f.other_repo()) == 0755);
+    CHECK(f.store().path_is_open_to(other, 40'001));
+    const auto file = entry("a", "right");
+    f.publish(model, file, "right");
+    f.bring_in(model, commit_a, {file});
+    CHECK(f.get(f.store().open_file(model, commit_a, "a")).is_open());
 }

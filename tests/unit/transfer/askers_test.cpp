@@ -48,13 +48,33 @@ TEST_CASE("a refusal is for those who ask by the same repo and token") {
     CHECK(askers.size() == 3);
 }
 
-TEST_CASE("the last one's refusal concerns everybody") {
+TEST_CASE("the last one is refused like the others, and then there is nobody to ask for") {
     Askers askers;
     const auto alice = askers.add(source("org/a", "alice"));
     const auto bob = askers.add(source("org/b", "bob"));
     CHECK(askers.refuse(alice->source, Error{ErrorKind::gated, "no"}));
-    CHECK_FALSE(askers.refuse(bob->source, Error{ErrorKind::gated, "no"}));
     CHECK_FALSE(bob->refusal);
+    CHECK(askers.refuse(bob->source, Error{ErrorKind::gated, "no"}));
+    CHECK(bob->refusal);
+    CHECK(askers.lead() == nullptr);
+    CHECK_THROWS_AS(askers.asking(), Error);
+}
+
+TEST_CASE("a missing revision or file is one asker's, whoever else asks by that repo") {
+    for (const auto kind : {ErrorKind::revision_not_found, ErrorKind::file_not_found}) {
+        Askers askers;
+        const auto one = askers.add(source("org/a", ""));
+        FileSource elsewhere = source("org/a", "");
+        elsewhere.commit = std::string(40, 'd');
+        const auto other = askers.add(elsewhere);
+        elsewhere = source("org/a", "");
+        elsewhere.path = "g";
+        const auto another = askers.add(elsewhere);
+        CHECK(askers.refuse(one->source, Error{kind, "no"}));
+        CHECK(one->refusal);
+        CHECK_FALSE(other->refusal);
+        CHECK_FALSE(another->refusal);
+    }
 }
 
 TEST_CASE("what says nothing about the asker refuses nobody") {
