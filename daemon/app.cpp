@@ -182,6 +182,7 @@ App::Impl::Impl(Config c, Reload r)
       store{{.cache_dir = config.cache.dir,
              .state_dir = config.daemon.state_dir,
              .lock_files = config.cache.lock_files,
+             .listable = config.cache.listable,
              .min_free = config.cache.min_free},
             pool},
       lanes{threads, http_options(config), endpoint,

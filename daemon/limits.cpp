@@ -1,11 +1,9 @@
 #include "daemon/limits.hpp"
 
+#include "daemon/access/accounts.hpp"
+
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <pwd.h>
 #include <time.h>
-#include <unistd.h>
 
 namespace wharf {
 
@@ -34,22 +32,6 @@ void overlay(Rates& rates, const Rates& over) {
     }
 }
 
-std::optional<uid_t> look_up_user(const std::string& user) {
-    uid_t number = 0;
-    const auto* end = user.data() + user.size();
-    if (const auto parsed = std::from_chars(user.data(), end, number);
-        parsed.ec == std::errc{} && parsed.ptr == end) {
-        return number;
-    }
-    passwd entry{};
-    passwd* found = nullptr;
-    std::vector<char> buffer(1024);
-    while (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
-        buffer.resize(2 * buffer.size());
-    }
-    return found ? std::optional{found->pw_uid} : std::nullopt;
-}
-
 } // namespace
 
 WallTime wall_time(std::time_t time) {
@@ -75,7 +57,8 @@ UserIds look_up_users(const Limits& limits) {
     const auto add = [&](const Rates& rates) {
         for (const auto& [user, rate] : rates.by_user) {
             if (!users.contains(user)) {
-                users.emplace(user, look_up_user(user));
+                const auto found = access::find_user(user);
+                users.emplace(user, found ? *found : std::nullopt);
             }
         }
     };

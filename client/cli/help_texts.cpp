@@ -31,7 +31,7 @@ Options:
 
 Environment:
   WHARF_SOCKET                        the daemon's socket
-  WHARF_DAEMON_USER                   who runs the daemon, when your token is kept from it
+  WHARF_DAEMON_USER                   who runs it, if it gets no token of yours
   HF_TOKEN, HF_TOKEN_PATH, HF_HOME    where a token is found, as by `hf`
   HF_ENDPOINT                         no token is sent when the daemon's differs
   HF_HUB_DISABLE_IMPLICIT_TOKEN=1     use no token but that of --token, not even

@@ -69,12 +69,13 @@ void AuditTrail::set(AuditScope scope, std::shared_ptr<AuditSink> sink) {
 Awaitable<> AuditTrail::write_all() {
     const ScopeExit over{[this] { is_writing_ = false; }};
     while (!waiting_.empty() || dropped_ > 0) {
+        const bool is_last_try = stopping_;
         co_await write_batch();
-        if (failing_ && stopping_) {
+        if (failing_ && is_last_try) {
             log::error("audit", "{} events could not be written", waiting_.size() + dropped_);
             break;
         }
-        if (failing_) {
+        if (failing_ && !stopping_) {
             co_await hurry_.wait_for(try_again);
         }
     }

@@ -134,7 +134,10 @@ void Quotas::enqueue(HandedOut handed_out) {
 }
 
 Awaitable<> Quotas::write_all() {
-    const ScopeExit over{[this] { is_writing_ = false; }};
+    const ScopeExit over{[this] {
+        is_writing_ = false;
+        waiting_blobs_ = 0;
+    }};
     while (!waiting_.empty()) {
         const auto batch = std::exchange(waiting_, {});
         waiting_blobs_ = 0;
@@ -153,6 +156,7 @@ Awaitable<> Quotas::write_all() {
 
 Awaitable<std::uint64_t> Quotas::release(uid_t uid, hub::RepoId repo) {
     const Asked asked{uid, std::move(repo)};
+    std::erase_if(waiting_, [&asked](const HandedOut& each) { return each.asked == asked; });
     const std::uint64_t freed = co_await disk_.run([&] { return ledger_->release(asked); });
     forget_recent();
     co_return freed;

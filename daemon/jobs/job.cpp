@@ -311,7 +311,7 @@ JobInfo Job::info() {
     info.state = state();
     if (const auto count = context_.turns.exhausted_by(record_.order.uid);
         count && record_.state == JobState::queued) {
-        info.reason = fmt::format("{} jobs of this account run already, as many as it may", *count);
+        info.reason = fmt::format("as many jobs of this account run as it may have ({})", *count);
     }
     if (record_.state == JobState::running) {
         info.reason = std::move(now.reason);

@@ -212,10 +212,11 @@ void JobTable::require_place_in_queue(uid_t uid) const {
     const auto counts = counts_of(uid);
     const auto may_run = limits.running_jobs.value_or(counts.running);
     if (limits.queued_jobs && counts.running + counts.queued >= may_run + *limits.queued_jobs) {
-        throw Error{ErrorKind::quota,
-                    fmt::format("{} jobs of this account run and {} wait; it may have {} waiting",
-                                counts.running, counts.queued, *limits.queued_jobs),
-                    "wait until some are done, or pause or cancel some: 'wharf jobs ls'"};
+        throw Error{
+            ErrorKind::quota,
+            fmt::format("this account has {} running and {} waiting jobs, and may have {} waiting",
+                        counts.running, counts.queued, *limits.queued_jobs),
+            "wait until some are done, or pause or cancel some: 'wharf jobs ls'"};
     }
 }
 

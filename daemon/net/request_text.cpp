@@ -117,7 +117,8 @@ Result<std::string> format_request(const HttpRequest& request, const RequestStyl
     if (announces_length(request)) {
         append_field(text, "Content-Length", fmt::to_string(request.body.size()));
     }
-    return text.append("\r\n");
+    text.append("\r\n");
+    return text; // moved; what append() returns would be copied
 }
 
 std::string format_connect(std::string_view authority, const RequestStyle& style) {

@@ -28,18 +28,12 @@ constexpr std::size_t files_per_part = 500;
 constexpr std::size_t most_descriptors = 200;
 
 /// A caller's request, with his stored token where he gave none, and within his rights.
-struct Asked {
-    Asked(const DownloadCallContext& context, Call& call)
-        : request{read_request(call.parameters(), call.peer().uid)} {
-        CallToken token = take_token(call, context.vault);
-        request.token = std::move(token.token);
-        is_stored = token.is_stored;
-        request.may_fetch = call.rights().download;
-    }
-
-    jobs::DownloadRequest request;
-    bool is_stored = false; ///< the token
-};
+jobs::DownloadRequest take_request(const DownloadCallContext& context, Call& call) {
+    auto request = read_request(call.parameters(), call.peer().uid);
+    request.token = take_token(call, context.vault).token;
+    request.may_fetch = call.rights().download;
+    return request;
+}
 
 /// Takes down what was handed out.
 void audit(const DownloadCallContext& context, const jobs::DownloadRequest& request,
@@ -60,7 +54,8 @@ void audit(const DownloadCallContext& context, const jobs::DownloadRequest& requ
 class DownloadCall {
   public:
     DownloadCall(const DownloadCallContext& context, Call& call)
-        : context_{context}, downloads_{context.downloads}, call_{call}, asked_{context, call} {}
+        : context_{context}, downloads_{context.downloads}, call_{call},
+          request_{take_request(context, call)} {}
 
     jobs::DownloadRequest& request() noexcept { return request_; }
     const jobs::Plan& plan() const noexcept { return *plan_; }
@@ -71,7 +66,7 @@ class DownloadCall {
             plan_ = std::make_shared<jobs::Plan>(std::move(*warm));
             context_.quotas.attribute(request_.uid, request_.repo, plan_->wanted);
         } else {
-            co_await explained(bring());
+            co_await bring();
         }
         audit(context_, request_, *plan_);
     }
@@ -89,18 +84,6 @@ class DownloadCall {
     }
 
   private:
-    Awaitable<> explained(Awaitable<> work) {
-        std::optional<Error> failure;
-        try {
-            co_await std::move(work);
-        } catch (const Error& error) {
-            failure = explain(error, asked_.is_stored);
-        }
-        if (failure) {
-            throw *std::move(failure);
-        }
-    }
-
     Awaitable<> bring() {
         co_await run_telling(make_plan(), [this] { return tell(); });
         const bool held = co_await downloads_.complete_from_cache(request_, plan_);
@@ -149,8 +132,7 @@ class DownloadCall {
     const DownloadCallContext& context_;
     jobs::Downloads& downloads_;
     Call& call_;
-    Asked asked_;
-    jobs::DownloadRequest& request_ = asked_.request;
+    jobs::DownloadRequest request_;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
     std::shared_ptr<jobs::Plan> plan_;
     const jobs::Watch* watch_ = nullptr;
@@ -173,8 +155,7 @@ json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& p
 }
 
 Awaitable<> detach(const DownloadCallContext& context, Call& call) {
-    const Asked asked{context, call};
-    const auto& request = asked.request;
+    const auto request = take_request(context, call);
     const jobs::Downloads::Detached detached = co_await context.downloads.detach(request);
     if (detached.held) {
         context.quotas.attribute(request.uid, request.repo, detached.held->wanted);
@@ -253,8 +234,7 @@ json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, st
 
 Awaitable<> list(const DownloadCallContext& context, Call& call) {
     auto& downloads = context.downloads;
-    const Asked asked{context, call};
-    const auto& request = asked.request;
+    const auto request = take_request(context, call);
     jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
     const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
     const std::vector<bool> held = co_await downloads.held(request, plan);

@@ -43,8 +43,8 @@ json::object to_json(const QuotaSources& sources, const access::Account& account
             {"queued_limit", number_or_null(limits.queued_jobs)}};
 }
 
-void require_admin(const QuotaSources& sources, const Call& call) {
-    if (!sources.is_admin(call.peer())) {
+void require_admin(const Call& call) {
+    if (!call.rights().administer) {
         throw Error{ErrorKind::forbidden,
                     "only administrators of this machine may see what others have",
                     "'wharf quota' shows your own account"};
@@ -56,7 +56,7 @@ Awaitable<uid_t> account_meant(const QuotaSources& sources, Call& call) {
     if (user == nullptr || user->is_null()) {
         co_return call.peer().uid;
     }
-    require_admin(sources, call);
+    require_admin(call);
     const std::string name{std::string_view{user->as_string()}};
     const std::optional<uid_t> uid = co_await sources.accounts.find_uid(name);
     if (!uid) {
@@ -81,7 +81,7 @@ Awaitable<> show(std::shared_ptr<const QuotaSources> sources, Call& call) {
 }
 
 Awaitable<> list(std::shared_ptr<const QuotaSources> sources, Call& call) {
-    require_admin(*sources, call);
+    require_admin(call);
     std::map<uid_t, std::uint64_t> used;
     for (const uid_t uid : sources->jobs.accounts()) {
         used[uid] = 0;

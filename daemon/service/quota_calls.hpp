@@ -1,12 +1,9 @@
 #pragma once
 
 #include "daemon/access/known_accounts.hpp"
-#include "daemon/access/peer.hpp"
 #include "daemon/access/quota.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/service/dispatcher.hpp"
-
-#include <functional>
 
 namespace wharf::service {
 
@@ -15,7 +12,6 @@ struct QuotaSources {
     access::Quotas& quotas;
     access::KnownAccounts& accounts;
     jobs::JobTable& jobs;
-    std::function<bool(const access::Peer&)> is_admin;
 };
 
 /// Adds the methods of org.wharf.Quota. Requires: all referred to outlives the dispatcher.

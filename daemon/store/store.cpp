@@ -161,7 +161,9 @@ Awaitable<std::vector<bool>> Store::held(hub::RepoId repo, std::string /*commit*
 }
 
 Awaitable<std::vector<bool>> Store::present(std::vector<std::string> etags) {
-    std::ranges::for_each(etags, require_blob_name);
+    for (const auto& etag : etags) {
+        require_blob_name(etag);
+    }
     std::vector<bool> answers =
         co_await impl_->disk.run([&] { return impl_->shelf.present(etags); });
     co_return answers;

@@ -37,10 +37,11 @@ int main(int argc, char** argv) {
     boost::asio::io_context context{1};
     wharf::test::DemoState state;
     const wharf::test::DemoService demo{state};
+    wharf::service::ServerOptions options;
+    options.max_connections_per_user = options.max_connections;
     wharf::service::Server server{
-        context.get_executor(), demo.dispatcher(), {}, [](const wharf::access::Peer&) {
-            return wharf::access::Rights{true, true, true};
-        }};
+        context.get_executor(), demo.dispatcher(), options,
+        [](const wharf::access::Peer&) { return wharf::access::Rights{true, true, true}; }};
     int status = 0;
     boost::asio::co_spawn(context, serve(server, argv[1]), [&](const std::exception_ptr& failure) {
         if (failure) {

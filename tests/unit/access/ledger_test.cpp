@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <map>
 
 using wharf::access::Asked;
 using wharf::access::BlobSizes;

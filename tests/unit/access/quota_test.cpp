@@ -72,16 +72,27 @@ struct Scene {
         co_return held;
     }
 
-    /// What charge() says; "" when it goes well. Keeps the charge.
-    Awaitable<std::string> charge(uid_t uid, std::string name, int first, int last) {
+    /// Charges files of 1 GB each, and keeps the charge.
+    Awaitable<> fits(uid_t uid, std::string name, int first, int last) {
         const auto list = files(first, last);
+        auto charge = co_await quotas.charge(uid, repo(std::move(name)), blob_sizes(list));
+        charges.push_back(std::move(charge));
+    }
+
+    /// The same where it must fail, with this sentence if one is given.
+    Awaitable<> refused(uid_t uid, std::string name, int first, int last, std::string why) {
         try {
-            charges.push_back(co_await quotas.charge(uid, repo(std::move(name)), blob_sizes(list)));
+            co_await fits(uid, std::move(name), first, last);
+            FAIL_CHECK("it fits");
         } catch (const Error& error) {
             CHECK(error.kind() == ErrorKind::quota);
-            co_return error.message();
+            CHECK((why.empty() || error.message() == why));
         }
-        co_return std::string{};
+    }
+
+    Awaitable<> has(uid_t uid, std::uint64_t bytes) {
+        const std::uint64_t used = co_await quotas.usage(uid);
+        CHECK(used == bytes);
     }
 
     KnownAccounts accounts;
@@ -94,48 +105,49 @@ struct Scene {
 /// A scene that was stopped has written everything.
 Awaitable<> over_quota(std::filesystem::path folder) {
     Scene scene{co_await asio::this_coro::executor, folder, rules(3, 5)};
-    CHECK((co_await scene.charge(alice, "a", 1, 5)).empty()); // by her group
-    CHECK((co_await scene.charge(alice, "b", 6, 7)) ==
-          "your quota is 5.0 GB, 5.0 GB are attributed to you, b needs 2.0 GB more");
-    CHECK((co_await scene.charge(bob, "a", 1, 5)).empty()); // 2.5 GB of 3
-    CHECK((co_await scene.charge(bob, "b", 6, 6)) ==
-          "your quota is 3.0 GB, 2.5 GB are attributed to you, b needs 1.0 GB more");
-    CHECK((co_await scene.charge(alice, "b", 6, 7)).empty()); // her share has become smaller
-    CHECK((co_await scene.quotas.usage(alice)) == 4'500'000'000);
+    co_await scene.fits(alice, "a", 1, 5); // by her group
+    co_await scene.refused(
+        alice, "b", 6, 7,
+        "your quota is 5.0 GB, 5.0 GB are attributed to you, b needs 2.0 GB more");
+    co_await scene.fits(bob, "a", 1, 5); // 2.5 GB of 3
+    co_await scene.refused(
+        bob, "b", 6, 6, "your quota is 3.0 GB, 2.5 GB are attributed to you, b needs 1.0 GB more");
+    co_await scene.fits(alice, "b", 6, 7); // her share has become smaller
+    co_await scene.has(alice, 4'500'000'000);
     scene.quotas.set_rules(rules(3, 1));
-    CHECK((co_await scene.charge(alice, "a", 1, 5)).empty()); // nothing new
-    CHECK(!(co_await scene.charge(alice, "c", 8, 8)).empty());
+    co_await scene.fits(alice, "a", 1, 5); // nothing new
+    co_await scene.refused(alice, "c", 8, 8, "");
     co_await scene.quotas.stop();
 }
 
 Awaitable<> gone_blobs_are_looked_for(std::filesystem::path folder) {
     Scene scene{co_await asio::this_coro::executor, folder, rules(3, 3)};
-    CHECK((co_await scene.charge(alice, "a", 1, 3)).empty());
+    co_await scene.fits(alice, "a", 1, 3);
     for (const auto& file : files(1, 2)) {
         scene.gone.insert(file.etag());
     }
     // As long as they are on their way, they are not gone.
-    CHECK_FALSE((co_await scene.charge(alice, "b", 4, 5)).empty());
+    co_await scene.refused(alice, "b", 4, 5, "");
     CHECK(scene.asked == 1);
     scene.charges.clear();
     // Not looked for at every refusal.
-    CHECK_FALSE((co_await scene.charge(alice, "b", 4, 5)).empty());
+    co_await scene.refused(alice, "b", 4, 5, "");
     CHECK(scene.asked == 1);
     co_await scene.quotas.forget_gone(std::nullopt);
-    CHECK((co_await scene.quotas.usage(alice)) == gb);
-    CHECK((co_await scene.charge(alice, "b", 4, 5)).empty());
+    co_await scene.has(alice, gb);
+    co_await scene.fits(alice, "b", 4, 5);
     co_await scene.quotas.stop();
 }
 
 Awaitable<> looked_for_when_over(std::filesystem::path folder) {
     Scene scene{co_await asio::this_coro::executor, folder, rules(3, 3)};
-    CHECK((co_await scene.charge(alice, "a", 1, 3)).empty());
+    co_await scene.fits(alice, "a", 1, 3);
     scene.charges.clear();
     for (const auto& file : files(1, 2)) {
         scene.gone.insert(file.etag());
     }
-    CHECK((co_await scene.charge(alice, "b", 4, 5)).empty());
-    CHECK((co_await scene.quotas.usage(alice)) == 3 * gb);
+    co_await scene.fits(alice, "b", 4, 5);
+    co_await scene.has(alice, 3 * gb);
     co_await scene.quotas.stop();
 }
 
@@ -151,33 +163,33 @@ Awaitable<> handed_out(std::filesystem::path folder) {
         co_await scene.quotas.stop();
     }
     Scene scene{executor, folder, rules(1, 1)};
-    CHECK((co_await scene.quotas.usage(bob)) == 1'500'000'000);
-    CHECK((co_await scene.quotas.usage(alice)) == 500'000'000);
+    co_await scene.has(bob, 1'500'000'000);
+    co_await scene.has(alice, 500'000'000);
     // What was given up is taken back by the next answer.
     scene.quotas.attribute(bob, repo("a"), files(1, 2));
     const auto released = co_await scene.quotas.release(bob, repo("a"));
     CHECK(released == 1'500'000'000);
     scene.quotas.attribute(bob, repo("a"), files(1, 1));
     co_await scene.quotas.stop();
-    CHECK((co_await scene.quotas.usage(bob)) == gb);
+    co_await scene.has(bob, gb);
     const auto all = co_await scene.quotas.accounts();
     CHECK(all == std::vector<std::pair<uid_t, std::uint64_t>>{{alice, gb}, {bob, gb}});
 }
 
 Awaitable<> without_limit(std::filesystem::path folder) {
     Scene scene{co_await asio::this_coro::executor, folder, {}};
-    CHECK((co_await scene.charge(alice, "a", 1, 30)).empty());
+    co_await scene.fits(alice, "a", 1, 30);
     co_await scene.quotas.stop();
-    CHECK((co_await scene.quotas.usage(alice)) == 30 * gb);
+    co_await scene.has(alice, 30 * gb);
     const auto repos = co_await scene.quotas.repos_of(alice, 5);
     CHECK(repos == std::vector<std::pair<RepoId, std::uint64_t>>{{repo("a"), 30 * gb}});
 }
 
 Awaitable<> broken_books(std::filesystem::path folder) {
     Scene scene{co_await asio::this_coro::executor, folder, rules(1, 1)};
-    CHECK((co_await scene.charge(alice, "a", 1, 1)).empty());
+    co_await scene.fits(alice, "a", 1, 1);
     wharf::sqlite::Database{folder / "quota.db"}.execute("DROP TABLE share");
-    CHECK((co_await scene.charge(alice, "b", 2, 9)).empty());
+    co_await scene.fits(alice, "b", 2, 9);
     co_await scene.quotas.stop();
 }
 

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <string_view>
+
 using namespace wharf::hub;
 using wharf::ErrorKind;
 
@@ -85,4 +88,26 @@ TEST_CASE("revisions are what may be a path below refs/") {
         REQUIRE(parsed.has_error());
         CHECK(parsed.error().kind() == ErrorKind::invalid_request);
     }
+}
+
+TEST_CASE("a token's copies share one text, which the last one wipes") {
+    const char* place = nullptr;
+    {
+        const Token one{"hf_shared_secret"};
+        {
+            const Token copy = one;
+            CHECK(copy == one);
+            CHECK(copy.reveal().data() == one.reveal().data());
+        }
+        place = one.reveal().data();
+        CHECK(one.reveal() == "hf_shared_secret");
+        CHECK(one == Token{"hf_shared_secret"});
+        CHECK_FALSE(one == Token{"hf_shared_secreT"});
+        CHECK_FALSE(one == Token{});
+    }
+    CHECK(std::string_view{place, 16} == std::string(16, '\0')); // locked pages stay mapped
+    CHECK(Token{}.empty());
+    CHECK(Token{""}.empty());
+    CHECK(Token{""} == Token{});
+    CHECK(Token{}.reveal().empty());
 }

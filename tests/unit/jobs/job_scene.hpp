@@ -96,7 +96,8 @@ class Scene {
                          return std::make_unique<ScriptedWork>(script, record);
                      },
                  .options = options,
-                 .audit = &audit}} {
+                 .audit = &audit,
+                 .limits_of = [this](uid_t) { return limits; }}} {
         table.start();
     }
 
@@ -109,6 +110,7 @@ class Scene {
     access::Sealer sealer_;
 
   public:
+    access::QuotaLimits limits; ///< of every account
     Script script;
     KeptAudit audit;
     JobStore store;

@@ -29,8 +29,8 @@ struct Scene {
         bool end = false;
     };
 
-    explicit Scene(wharf::Executor executor, std::size_t limit)
-        : turns{limit}, group{std::move(executor)} {}
+    explicit Scene(wharf::Executor executor, std::size_t limit, Turns::AccountLimit of = {})
+        : turns{limit, std::move(of)}, group{std::move(executor)} {}
 
     Awaitable<> run(Runner* runner) {
         const Turns::Turn turn = co_await turns.take(runner->claimant);
@@ -149,6 +149,34 @@ Awaitable<> priorities_and_limits_change() {
     co_await end_all(scene);
 }
 
+Awaitable<> accounts_have_limits() {
+    std::size_t limit = 2;
+    Scene scene{co_await asio::this_coro::executor, 10,
+                [&limit](uid_t uid) { return uid == 1 ? std::optional{limit} : std::nullopt; }};
+    CHECK_FALSE(scene.turns.exhausted_by(1).has_value());
+    auto& first = scene.add("a", 1);
+    scene.add("a", 1, Priority::background);
+    scene.add("x", 1, Priority::interactive);
+    scene.add("b", 2);
+    scene.add("b", 2);
+    scene.add("b", 2);
+    co_await settle();
+    CHECK(scene.order == "xabbb"); // the urgent one before the background
+    CHECK(scene.turns.exhausted_by(1) == 2);
+    CHECK_FALSE(scene.turns.exhausted_by(2).has_value());
+    scene.finish(first);
+    co_await settle();
+    CHECK(scene.order == "xabbba");
+    scene.add("c", 1);
+    co_await settle();
+    CHECK(scene.order == "xabbba");
+    limit = 3;
+    scene.turns.reconsider();
+    co_await settle();
+    CHECK(scene.order == "xabbbac");
+    co_await end_all(scene);
+}
+
 Awaitable<> cancelled_waiters_leave_no_trace() {
     const auto executor = co_await asio::this_coro::executor;
     Scene scene{executor, 1};
@@ -183,6 +211,10 @@ TEST_CASE("a class is not held up by less urgent ones") {
 
 TEST_CASE("changes of priority and limit take effect at once") {
     wharf::test::run(priorities_and_limits_change());
+}
+
+TEST_CASE("an account has no more running than it may, and holds up nobody else") {
+    wharf::test::run(accounts_have_limits());
 }
 
 TEST_CASE("whoever is cancelled while waiting keeps no place") {

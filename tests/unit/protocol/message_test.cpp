@@ -127,6 +127,14 @@ TEST_CASE("malformed calls are refused") {
         text.back() = '}';
         return text + "}";
     }();
+    const std::string elements = [] {
+        std::string text = R"({"method":"a.b.C","parameters":{"list":[)";
+        for (int i = 0; i < 70'000; ++i) {
+            text += "0,";
+        }
+        text.back() = ']';
+        return text + "}}";
+    }();
     const struct {
         const char* name;
         std::string text;
@@ -146,6 +154,7 @@ TEST_CASE("malformed calls are refused") {
         {"a parameter twice", R"({"method":"a.b.C","parameters":{"x":1,"y":{},"x":{"z":2}}})"},
         {"twice in an array", R"({"method":"a.b.C","parameters":{"x":[{"a":":","a":0}]}})"},
         {"too deep", deep},
+        {"too many elements", elements},
         {"too many members", many},
         {"a number beyond all range", R"({"method":"a.b.C","parameters":{"x":[{"y":-1e400}]}})"},
         {"bad UTF-8", "{\"method\":\"a.b.C\xff\"}"},

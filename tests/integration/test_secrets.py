@@ -1,0 +1,406 @@
+"""No secret appears anywhere. A daemon that logs everything works with secrets of every kind; then
+each place that anybody could look at is searched for each of them."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hub import TestHub
+from tests.support.daemon import BUILD, Daemon
+from tests.support.job_calls import wait_for_state
+from tests.support.trials import MIB, QUICK, watched
+from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.varlink_client import CallFailed, VarlinkClient
+
+pytestmark = needs_root
+
+DAEMON = User(DAEMON_UID, DAEMON_UID)
+OPEN = {"access": {"allow_users": ["*"], "allow_groups": []}}
+
+# Each is found by its own middle: whatever cuts it or wraps it would still show.
+STORED = "hf_a_StoredToken4f1c9e"
+GIVEN = "hf_a_GivenToken77b02d"
+DETACHED = "hf_a_DetachedToken5a31c8"
+HELD = "hf_a_HeldToken0c44ef"
+REFUSED = "hf_a_RefusedToken91d3aa"
+FORGOTTEN = "hf_a_ForgottenToken8be220"
+ODD = "hf_a_OddToken\u00e96d7f"
+PASSWORD = "ProxyPassword3e9b61"
+TOKENS = [STORED, GIVEN, DETACHED, HELD, REFUSED, FORGOTTEN, ODD]
+
+
+def needles(*more: str) -> list[bytes]:
+    """What no place may hold: the core of each secret, plain and in base64."""
+    cores = [re.search(r"_a_(\w+?Token)", token).group(1) for token in TOKENS]  # type: ignore[union-attr]
+    plain = [core.encode() for core in [*cores, "ProxyPassword", *more]]
+    coded = [base64.b64encode(f"user:{PASSWORD}".encode())]
+    return plain + coded
+
+
+def occurrences(places: dict[str, bytes], secrets: list[bytes]) -> list[str]:
+    """Where which of them is."""
+    return [
+        f"{secret.decode()} in {name}"
+        for name, content in places.items()
+        for secret in secrets
+        if secret in content
+    ]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The content of every file below a folder, and the names themselves."""
+    found: dict[str, bytes] = {"names of files": b""}
+    for path in folder.rglob("*"):
+        found["names of files"] += os.fsencode(path) + b"\n"
+        if path.is_symlink():
+            found["names of files"] += os.fsencode(os.readlink(path)) + b"\n"
+        elif path.is_file():
+            found[str(path)] = path.read_bytes()
+    return found
+
+
+PROC_FILES = [
+    "cmdline", "comm", "environ", "status", "stat", "maps", "smaps", "auxv", "cgroup", "limits",
+    "mountinfo", "stack", "syscall", "wchan", "io", "mem", "pagemap", "numa_maps", "sched",
+    "net/unix", "net/tcp", "timers", "personality", "coredump_filter",
+]
+
+
+def read_process(pid: int) -> dict[str, bytes]:
+    """What this account can read of a process."""
+    found = {}
+    for name in PROC_FILES:
+        try:
+            with open(f"/proc/{pid}/{name}", "rb") as file:
+                found[f"/proc/PID/{name}"] = file.read(1 << 20)
+        except OSError:
+            pass
+    return found
+
+
+class Proxy:
+    """A proxy of plain HTTP that wants a user and a password and hands on to the Hub."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.removeprefix("http://").partition(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.authorized = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                part = connection.recv(1 << 16)
+                if not part:
+                    return
+                head += part
+            if f"Basic {base64.b64encode(f'user:{PASSWORD}'.encode()).decode()}".encode() not in head:
+                connection.sendall(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            self.authorized += 1
+            method, url, rest = head.split(b" ", 2)
+            path = b"/" + url.split(b"/", 3)[3]
+            rest = re.sub(rb"\r\n(Proxy-Authorization|Connection):[^\r]*", b"", rest)
+            rest = rest.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+            with socket.create_connection(self._target) as hub:
+                hub.sendall(b" ".join([method, path, rest]))
+                while part := hub.recv(1 << 16):
+                    connection.sendall(part)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with open_folder() as folder:
+        place = folder_of(DAEMON, folder, "box")
+        place.chmod(0o755)
+        yield place
+
+
+@pytest.fixture
+def box(place: Path, hub: TestHub) -> Iterator[Daemon]:
+    settings = {**QUICK, **OPEN}
+    with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as daemon:
+        yield daemon
+
+
+class Use:
+    """Everything that one can do with a secret, and all that was answered meanwhile."""
+
+    def __init__(self, box: Daemon, hub: TestHub, home: Path, user: User) -> None:
+        self.box = box
+        self.hub = hub
+        self.home = home
+        self.user = user
+        self.said: list[bytes] = []
+
+    def wharf(self, *arguments: str, text: str = "", **environment: str) -> int:
+        with self.user.start(
+            BUILD / "wharf", *arguments, stdin=subprocess.PIPE,
+            environment={"HOME": str(self.home), "WHARF_SOCKET": str(self.box.socket), **environment},
+        ) as process:
+            out, err = process.communicate(text, timeout=60)
+        self.said += [out.encode(), err.encode()]
+        return process.returncode
+
+    def call(self, method: str, **parameters: object) -> str:
+        """The name of the error; empty when there is none."""
+        with self.user.client(self.box.socket) as client:
+            try:
+                self.said.append(str(client.call(method, **parameters)).encode())
+                return ""
+            except CallFailed as failed:
+                self.said.append(f"{failed} {failed.hint}".encode())
+                return failed.name
+
+    def detach(self, repo: str, token: str) -> int:
+        with self.user.client(self.box.socket) as client:
+            return int(client.call("Downloads.Download", repo=repo, detach=True, token=token)["job"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def secretary(session_hub: TestHub) -> None:
+    """Somebody at the Hub with a token for every purpose."""
+    admin = session_hub.admin
+    admin.add_user("secretary", token=STORED)
+    for token in (GIVEN, DETACHED, HELD, FORGOTTEN):
+        admin.add_token("secretary", token)
+    for name in ("given", "stored", "detached", "held"):
+        content = {"random": 3 * MIB, "seed": name}
+        admin.create_repo(f"secretary/{name}", files={"w.safetensors": content}, private=True)
+
+
+def test_no_secret_is_anywhere(box: Daemon, hub: TestHub, place: Path) -> None:
+    user = new_user()
+    use = Use(box, hub, folder_of(user, place.parent), user)
+
+    # Given in calls, with and without success.
+    assert use.call("Downloads.Download", repo="secretary/given", token=GIVEN) == ""
+    assert use.call("Downloads.Download", repo="secretary/given", token=REFUSED) == "Unauthorized"
+    assert use.call("Downloads.Download", repo="secretary/none", token=GIVEN) == "RepoNotFound"
+    assert use.call("Downloads.Download", repo="secretary/given", token=ODD) == "Unauthorized"
+    assert use.call("Downloads.Download", repo="secretary/given", token=GIVEN, files=[7]) != ""
+    assert use.call("Downloads.Download", token=GIVEN) != ""
+    assert use.call("Downloads.Nothing", token=GIVEN) != ""
+    assert use.wharf("download", "secretary/given", HF_TOKEN=GIVEN) == 0
+    assert use.wharf("download", "secretary/given", HF_TOKEN=REFUSED) == 4
+    assert use.wharf("download", "secretary/given", "--token", GIVEN, "--json") == 0
+    (use.home / "token").write_text(GIVEN)
+    os.chown(use.home / "token", user.uid, user.gid)
+    assert use.wharf("download", "secretary/given", HF_TOKEN_PATH=str(use.home / "token")) == 0
+    (use.home / "token").unlink()
+
+    # Stored, refused, forgotten.
+    assert use.wharf("auth", "login", text=REFUSED) == 4
+    assert use.wharf("auth", "login", text=FORGOTTEN) == 0
+    assert use.wharf("auth", "logout") == 0
+    assert use.wharf("auth", "login", text=STORED) == 0
+    assert use.wharf("download", "secretary/stored") == 0
+    assert use.wharf("auth", "whoami", "--json") == 0
+    assert use.wharf("auth", "whoami", "--token", REFUSED) == 4
+    assert use.wharf("auth", "list") == 0
+
+    # Of jobs that are over, and of one that is not.
+    number = use.detach("secretary/detached", DETACHED)
+    wait_for_state(box, number, "done")
+    rule = hub.faults.add("stall", after=0, match={"server": "cdn"}, times=None)
+    held = use.detach("secretary/held", HELD)
+    wait_for_state(box, held, "running", "waiting")
+
+    # Signed addresses that fail: their query is a secret, too.
+    for arguments in (["status", "--json"], ["jobs", "ls", "--all", "--json"], ["env"], ["jobs", "show", str(held)]):
+        assert use.wharf(*arguments) == 0
+    signatures = {
+        value.encode()
+        for record in hub.log.find(server="cdn")
+        for value in re.findall(r"(?i)(?:signature|sig|policy)=([^&]{8,})", record.query)
+    }
+    assert signatures, "the CDN was asked with signed addresses"
+
+    log = box.log.encode()
+    assert b"debug" in log
+    secrets = needles() + sorted(signatures)
+    pid = box.pid
+    places = {
+        "the log": log,
+        **{f"answer {i}": said for i, said in enumerate(use.said)},
+        **files_of(place),
+        **{f"{name} for others": data for name, data in new_user().do(read_process, pid).items()},
+        **{f"{name} for its own account": data for name, data in DAEMON.do(read_process, pid).items()},
+    }
+    # What root reads of the process; its memory is another matter.
+    places |= {n: d for n, d in read_process(pid).items() if not n.endswith(("/mem", "/pagemap"))}
+    assert occurrences(places, secrets) == []
+    # The test finds what it looks for.
+    assert occurrences({"a test": f"x{STORED}y".encode()}, secrets) == ["StoredToken in a test"]
+
+    # After a restart, with the job taken up, and after the crash of it.
+    box.kill()
+    box.start()
+    hub.faults.release(rule)
+    hub.faults.remove(rule)
+    wait_for_state(box, held, "done")
+    assert use.wharf("download", "secretary/stored") == 0
+    box.stop()
+    places = {"the log": box.log.encode(), **files_of(place)}
+    assert occurrences(places, secrets) == []
+
+
+def test_a_proxys_password_is_nowhere(place: Path, hub: TestHub) -> None:
+    hub.admin.create_repo("org/secrets-proxied", files={"a.txt": "a"})
+    proxy = Proxy(hub.endpoint)
+    address = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
+    try:
+        # In the environment: a configuration file with it would be read by this very test.
+        environment = {"HTTP_PROXY": address, "http_proxy": address, "HTTPS_PROXY": address}
+        with watched(Daemon(hub.endpoint, place, environment, DAEMON_UID, **QUICK, **OPEN)) as box:
+            user = new_user()
+            use = Use(box, hub, folder_of(user, place.parent), user)
+            assert use.wharf("download", "org/secrets-proxied") == 0, box.log[-2000:]
+            assert proxy.authorized > 0
+            proxy.close()
+            assert use.wharf("status", "--json") == 0
+            use.call("Downloads.Download", repo="org/secrets-proxied", force=True)
+            log = box.log.encode()
+            others = new_user().do(read_process, box.pid)
+            places = {
+                "the log": log,
+                **{f"answer {i}": said for i, said in enumerate(use.said)},
+                **files_of(place),
+                **others,
+                **DAEMON.do(read_process, box.pid),
+            }
+            assert occurrences(places, needles()) == []
+    finally:
+        proxy.close()
+
+
+# --- The process itself ---
+
+
+def test_nobody_reads_or_traces_the_process_not_even_its_own_account(box: Daemon) -> None:
+    pid = box.pid
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert f"Uid:\t{DAEMON_UID}" in status
+    # Root owns what /proc shows of a process that may not be dumped.
+    assert os.stat(f"/proc/{pid}/mem").st_uid == 0
+    for somebody in (DAEMON, new_user()):
+        for name in ("mem", "environ", "maps", "auxv"):
+            with pytest.raises(PermissionError):
+                somebody.do(_open_of, pid, name)
+        assert somebody.do(_trace, pid) == "refused"
+    assert limit_of(pid, "Max core file size") == ("0", "0")
+
+
+def limit_of(pid: int, name: str) -> tuple[str, str]:
+    """The soft and the hard limit."""
+    (line,) = re.findall(rf"(?m)^{name} +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text())
+    return line
+
+
+def _open_of(pid: int, name: str) -> int:
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return len(file.read(16))
+
+
+def _trace(pid: int) -> str:
+    """PTRACE_ATTACH, and a read of the memory as a debugger would do it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attached = libc.ptrace(16, pid, 0, 0) == 0
+
+    class Piece(ctypes.Structure):
+        _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+    buffer = ctypes.create_string_buffer(16)
+    here = Piece(ctypes.cast(buffer, ctypes.c_void_p), 16)
+    there = Piece(ctypes.c_void_p(0x400000), 16)
+    libc.process_vm_readv.restype = ctypes.c_ssize_t
+    ctypes.set_errno(0)
+    count = libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+    refused = count < 0 and ctypes.get_errno() == 1  # EPERM, not a fault at that address
+    return "refused" if not attached and refused else "possible"
+
+
+def test_the_memory_of_secrets_is_locked_and_left_out_of_dumps(box: Daemon) -> None:
+    with VarlinkClient(box.socket) as client:
+        client.call("Auth.WhoAmI", token=STORED)
+    regions = re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path(f"/proc/{box.pid}/smaps").read_text())
+    guarded = [region for region in regions if re.search(r"VmFlags:.*\bdd\b", region)]
+    locked = [region for region in guarded if re.search(r"VmFlags:.*\blo\b", region)]
+    assert guarded, "pages that are left out of dumps"
+    soft, _ = limit_of(box.pid, "Max locked memory")
+    if soft == "unlimited" or int(soft) >= 1 << 20:
+        assert locked, "pages that are never written to swap"
+
+
+def test_a_limit_on_locked_memory_is_told_and_no_obstacle(place: Path, hub: TestHub) -> None:
+    limited = ("prlimit", "--memlock=0:0")
+    with Daemon(hub.endpoint, place, user=DAEMON_UID, prefix=limited, **OPEN) as box:
+        assert "tokens may be written to swap" in box.log
+        with VarlinkClient(box.socket) as client:
+            assert client.call("Auth.WhoAmI", token=STORED)["user"] == "secretary"
+
+
+def test_the_daemons_memory_forgets_a_token(box: Daemon, hub: TestHub) -> None:
+    """Root searches all of the memory: when the calls are over no copy of their token is left."""
+    token = "hf_a_PassingToken" + "q7" * 8
+    hub.admin.add_token("secretary", token)
+    with VarlinkClient(box.socket) as client:
+        for _ in range(20):
+            client.call("Auth.WhoAmI", token=token)
+    assert copies_in_memory(box.pid, token.encode()) == 0
+
+
+def copies_in_memory(pid: int, needle: bytes) -> int:
+    count = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights, *_ = line.split()
+            if "w" not in rights:
+                continue
+            begin, end = (int(part, 16) for part in span.split("-"))
+            try:
+                memory.seek(begin)
+                count += memory.read(end - begin).count(needle)
+            except (OSError, OverflowError, ValueError):
+                continue
+    return count
+
+
+def test_the_command_hides_the_token_of_its_arguments(box: Daemon, hub: TestHub, place: Path) -> None:
+    rule = hub.faults.add("delay", seconds=30, match={"path": "whoami"}, times=None)
+    user = new_user()
+    home = folder_of(user, place.parent)
+    environment = {"HOME": str(home), "WHARF_SOCKET": str(box.socket)}
+    with user.start(
+        BUILD / "wharf", "auth", "login", "--token", STORED, environment=environment
+    ) as process:
+        hub.faults.wait(rule, 1)
+        arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        process.kill()
+        process.communicate()
+    hub.faults.release(rule)
+    assert b"--token" in arguments and b"StoredToken" not in arguments
