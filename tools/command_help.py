@@ -42,7 +42,7 @@ class Item:
 class Command:
     path: str
     """As typed behind "wharf": "", "jobs", "jobs ls"."""
-    usage: str = ""
+    usages: list[str] = field(default_factory=list)
     parts: list[tuple[str, list[str]]] = field(default_factory=list)
     """The sections as they come, each with its lines; those without heading are prose."""
 
@@ -60,7 +60,7 @@ class Command:
     @property
     def arguments(self) -> list[str]:
         """What stands behind the command that is no flag: "REPO", "[FILES]...", "ID..."."""
-        words = re.sub(r"\[(-[^]]*|OPTIONS)\]", "", self.usage).split()
+        words = re.sub(r"\[(-[^]]*|OPTIONS)\]", "", self.usages[0]).split()
         return words[1 + len(self.path.split()) :]
 
 
@@ -77,8 +77,8 @@ def items(lines: list[str]) -> list[Item]:
 def _parse(path: str, text: str) -> Command:
     command = Command(path, parts=[("", [])])
     for line in text.splitlines():
-        if line.startswith("Usage: "):
-            command.usage = line.removeprefix("Usage: ")
+        if line.startswith(("Usage: ", "       wharf ")) and not command.parts[0][1]:
+            command.usages.append(line[7:])
         elif _HEADING.match(line):
             command.parts.append((line.removesuffix(":"), []))
         else:

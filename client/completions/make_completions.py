@@ -66,7 +66,13 @@ def bash(commands: list[Command]) -> dict[str, str]:
 
 
 def zsh_action(kind: str, path: str) -> str:
-    actions = {"DIR": "_files -/", "PATH": "_files", "ID": f"_wharf__jobs {quoted(path)}"}
+    """What completes such a value. After a space it is called with these words and no others."""
+    actions = {
+        "DIR": "_files -/",
+        "PATH": "_files",
+        "USER": "_users",
+        "ID": f" _wharf__jobs {quoted(path)}",
+    }
     return actions.get(kind) or (f"({WORDS[kind]})" if kind in WORDS else " ")
 
 
@@ -91,7 +97,7 @@ def zsh_arguments(command: Command) -> list[str]:
         several = "*" if command.arguments[index].endswith("...") else ""
         specs.append(quoted(f"{several}:{kind}:{zsh_action(kind, command.path)}"))
     if len(specs) > 1 and specs[0].startswith("'*"):
-        return [quoted(f"*:argument:_wharf__several {quoted(command.path)} {' '.join(kinds(command))}")]
+        return [quoted(f"*:argument: _wharf__several {quoted(command.path)} {' '.join(kinds(command))}")]
     return specs
 
 
@@ -126,7 +132,12 @@ def fish_source(kind: str, path: str) -> str:
         return f"-x -a {quoted('(__wharf_jobs' + (' --all' if path in PAST_TOO else '') + ')')}"
     if kind in WORDS:
         return f"-x -a {quoted(WORDS[kind])}"
-    return {"DIR": "-x -a '(__fish_complete_directories)'", "PATH": "-r -F"}.get(kind, "-x")
+    sources = {
+        "DIR": "-x -a '(__fish_complete_directories)'",
+        "PATH": "-r -F",
+        "USER": "-x -a '(__fish_complete_users)'",
+    }
+    return sources.get(kind, "-x")
 
 
 def fish_lines(command: Command) -> Iterable[str]:

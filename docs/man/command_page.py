@@ -35,6 +35,12 @@ def exit_codes(lines: list[str]) -> Iterator[str]:
         yield from roff.tagged(f"\\fB{code}\\fP", meaning)
 
 
+def usage(command: command_help.Command) -> Iterator[str]:
+    for index, line in enumerate(command.usages):
+        yield from ((".br",) if index else ())
+        yield roff.prose(line)
+
+
 def part(name: str, lines: list[str]) -> Iterator[str]:
     """What stands below a heading of the help, or between two of them."""
     if name.startswith("Example"):
@@ -51,7 +57,7 @@ def part(name: str, lines: list[str]) -> Iterator[str]:
 
 def detail(command: command_help.Command) -> Iterator[str]:
     """A subcommand as a section of its own."""
-    yield from (f'.SS "wharf {command.path}"', roff.prose(command.usage))
+    yield from (f'.SS "wharf {command.path}"', *usage(command))
     for name, lines in command.parts:
         if name:
             yield from (".PP", f"\\fI{name}\\fP")
@@ -62,7 +68,7 @@ def page(commands: list[command_help.Command], version: str) -> Iterator[str]:
     top, *others = commands
     yield from roff.title("WHARF", 1, version)
     yield from (".SH NAME", roff.prose("wharf - files of the Hugging Face Hub through a shared cache"))
-    yield from (".SH SYNOPSIS", roff.prose(top.usage), ".SH DESCRIPTION")
+    yield from (".SH SYNOPSIS", *usage(top), ".SH DESCRIPTION")
     for paragraph in (*command_help.paragraphs(top.parts[0][1]), ABOUT):
         yield from (roff.prose(paragraph), ".PP")
     for name, lines in top.parts[1:]:
