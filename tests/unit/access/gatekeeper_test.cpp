@@ -157,8 +157,8 @@ Awaitable<> closed_at_once(Scene& scene) {
 Awaitable<> revoked(Scene& scene) {
     CHECK_ASK(alice, alices, gated_repo, "ok");
     CHECK_ASK(bob, bobs, gated_repo, "ok");
-    scene.hub.revoked.insert(alices.reveal());
-    scene.hub.readers[gated_repo].erase(bobs.reveal());
+    scene.hub.revoked.insert(std::string{alices.reveal()});
+    scene.hub.readers[gated_repo].erase(std::string{bobs.reveal()});
     scene.options.renew_for = 0ms; // so that nothing happens before they ask
     scene.keeper().set_options(scene.options);
     co_await scene.advance(10min);
@@ -281,7 +281,7 @@ Awaitable<> doors_fail(Scene& scene) {
     CHECK(scene.doors[open_repo] == everyone());
     scene.doors_fail = false;
     scene.hub.standings[open_repo] = Standing::gated;
-    scene.hub.readers[open_repo] = {alices.reveal()};
+    scene.hub.readers[open_repo] = {std::string{alices.reveal()}};
     CHECK_ASK(alice, alices, open_repo, "ok");
     CHECK(scene.doors[open_repo] == only({alice}));
 }

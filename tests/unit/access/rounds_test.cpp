@@ -144,7 +144,7 @@ Awaitable<> logout_stops_renewal(Scene& scene) {
 /// Nor does it go on with the token of a call, when the stored one was the last to prove it.
 Awaitable<> logout_stops_other_token(Scene& scene) {
     const Token store_token{"hf_store"};
-    scene.hub.readers[gated_repo].insert(store_token.reveal());
+    scene.hub.readers[gated_repo].insert(std::string{store_token.reveal()});
     co_await expect(scene, alice, alices, gated_repo, "ok");
     scene.stored[alice] = store_token;
     co_await scene.advance(7min); // renewed by the stored one

@@ -49,8 +49,8 @@ class FakeInquiry final : public Inquiry {
   public:
     FakeInquiry() {
         standings = {{open_repo, Standing::open}, {gated_repo, Standing::gated}};
-        readers[gated_repo] = {alices.reveal(), bobs.reveal()};
-        readers[secret_repo] = {alices.reveal(), bobs.reveal()};
+        readers[gated_repo] = {std::string{alices.reveal()}, std::string{bobs.reveal()}};
+        readers[secret_repo] = {std::string{alices.reveal()}, std::string{bobs.reveal()}};
     }
 
     Awaitable<Standing> standing(RepoId repo) override {
@@ -69,10 +69,10 @@ class FakeInquiry final : public Inquiry {
             co_await released.wait();
         }
         co_await answer();
-        if (revoked.contains(std::string{token.reveal()})) {
+        if (revoked.contains(token.reveal())) {
             throw Error{ErrorKind::unauthorized, "the Hub does not accept the token"};
         }
-        if (!readers[repo].contains(std::string{token.reveal()})) {
+        if (!readers[repo].contains(token.reveal())) {
             throw Error{standings.contains(repo) ? ErrorKind::gated : ErrorKind::repo_not_found,
                         "refused"};
         }
@@ -86,8 +86,8 @@ class FakeInquiry final : public Inquiry {
     }
 
     std::map<RepoId, Standing> standings; ///< what is not here is hidden
-    std::map<RepoId, std::set<std::string>> readers;
-    std::set<std::string> revoked;
+    std::map<RepoId, std::set<std::string, std::less<>>> readers;
+    std::set<std::string, std::less<>> revoked;
     std::optional<ErrorKind> trouble;
     bool anonymous_is_limited = false;
     bool held = false; ///< answers wait for let_go()
