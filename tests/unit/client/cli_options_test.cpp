@@ -216,6 +216,9 @@ TEST_CASE("help names every option, and only those that there are") {
         {"jobs cancel", {"jobs", "cancel"}},
         {"jobs retry", {"jobs", "retry"}},
         {"jobs prioritize", {"jobs", "prioritize"}},
+        {"quota", {"quota"}},
+        {"quota ls", {"quota", "ls"}},
+        {"quota release", {"quota", "release"}},
         {"env", {"env"}},
         {"version", {"version"}}};
     for (const auto& [name, arguments] : commands) {
