@@ -227,6 +227,9 @@ TEST_CASE("help names every option, and only those that there are") {
         {"auth logout", {"auth", "logout"}},
         {"auth whoami", {"auth", "whoami"}},
         {"auth list", {"auth", "list"}},
+        {"quota", {"quota"}},
+        {"quota ls", {"quota", "ls"}},
+        {"quota release", {"quota", "release"}},
         {"env", {"env"}},
         {"version", {"version"}}};
     for (const auto& [name, arguments] : commands) {
