@@ -465,7 +465,7 @@ def differences(box: Box, person: str, ids: list[str]) -> list[tuple[Any, ...]]:
         questions = [
             (record.method, record.path.replace(id, "REPO"), record.status, record.user)
             for record in box.hub.log.find(since=since)
-            if id in record.path
+            if id in record.path and record.user in (None, person)  # others' grants are renewed, too
         ]
         heard.append((json.dumps(words).replace(id, "REPO"), questions))
     return heard
