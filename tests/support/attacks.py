@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,6 +38,8 @@ def acting(user: User, attack: Callable[..., None], *arguments: Any) -> Iterator
             os.close(reading)
             user.become()
             attack(lambda result: os.write(writing, json.dumps(result).encode() + b"\n"), *arguments)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     os.close(writing)
@@ -56,8 +59,8 @@ def message(method: str, **parameters: Any) -> bytes:
 
 def connect(path: str, timeout: float | None = 30) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)  # waits while the queue of new connections is full
     connection.settimeout(timeout)
-    connection.connect(path)
     return connection
 
 

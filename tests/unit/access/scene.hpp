@@ -64,15 +64,15 @@ class FakeInquiry final : public Inquiry {
     }
 
     Awaitable<> check(RepoId repo, Token token) override {
-        asked.push_back("check " + repo.name + " " + token.reveal());
+        asked.push_back("check " + repo.name + " " + std::string{token.reveal()});
         while (!slow.empty() && token == slow) {
             co_await released.wait();
         }
         co_await answer();
-        if (revoked.contains(token.reveal())) {
+        if (revoked.contains(std::string{token.reveal()})) {
             throw Error{ErrorKind::unauthorized, "the Hub does not accept the token"};
         }
-        if (!readers[repo].contains(token.reveal())) {
+        if (!readers[repo].contains(std::string{token.reveal()})) {
             throw Error{standings.contains(repo) ? ErrorKind::gated : ErrorKind::repo_not_found,
                         "refused"};
         }

@@ -29,7 +29,7 @@ std::string refusal(std::string_view text) {
 TEST_CASE("an empty file means the defaults") {
     CHECK(read("") == Config{});
     CHECK(read("[daemon]\n[cache]\n[hub]\n[transfer]\n[jobs]\n[limits]\n") == Config{});
-    CHECK(read("[cache]\nmin_free = "auto"") == Config{});
+    CHECK(read("[cache]\nmin_free = \"auto\"") == Config{});
 }
 
 TEST_CASE("every key reaches its place") {
@@ -108,19 +108,19 @@ TEST_CASE("what cannot be used is named with file, line and the nearest known ke
         const char* message;
     };
     const Row rows[]{
-        {"[daemon]\n\nsockett = "/a"",
-         "x.toml:3: unknown key "sockett" in [daemon]; did you mean "socket"?"},
-        {"[transfer]\nPiece-Size = "1MiB"",
-         "x.toml:2: unknown key "Piece-Size" in [transfer]; did you mean "piece_size"?"},
-        {"[hub]\nlog_level = "info"",
-         "x.toml:2: unknown key "log_level" in [hub]; did you mean "log_level" in [daemon]?"},
-        {"[transfers]\npiece_size = "1MiB"",
+        {"[daemon]\n\nsockett = \"/a\"",
+         "x.toml:3: unknown key \"sockett\" in [daemon]; did you mean \"socket\"?"},
+        {"[transfer]\nPiece-Size = \"1MiB\"",
+         "x.toml:2: unknown key \"Piece-Size\" in [transfer]; did you mean \"piece_size\"?"},
+        {"[hub]\nlog_level = \"info\"",
+         "x.toml:2: unknown key \"log_level\" in [hub]; did you mean \"log_level\" in [daemon]?"},
+        {"[transfers]\npiece_size = \"1MiB\"",
          "x.toml:1: unknown table [transfers]; did you mean [transfer]?"},
         {"[[hubs]]\n", "x.toml:1: unknown table [hubs]; did you mean [hub]?"},
-        {"# first\nsocket = "/a"", "x.toml:2: unknown key "socket" outside of any table; did "
-                                     "you mean "socket" in [daemon]?"},
-        {"hub = "x"", "x.toml:1: "hub" must be a table: write [hub] above its keys"},
-        {"[[hub]]\n", "x.toml:1: "hub" must be a table: write [hub] above its keys"},
+        {"# first\nsocket = \"/a\"", "x.toml:2: unknown key \"socket\" outside of any table; did "
+                                     "you mean \"socket\" in [daemon]?"},
+        {"hub = \"x\"", "x.toml:1: \"hub\" must be a table: write [hub] above its keys"},
+        {"[[hub]]\n", "x.toml:1: \"hub\" must be a table: write [hub] above its keys"},
         {"[daemon.socket]\n", "x.toml:1: [daemon] socket: must be a path in quotes"},
         {"[daemon]\nio_threads = 2.5",
          "x.toml:2: [daemon] io_threads: must be a whole number without quotes"},
@@ -144,51 +144,51 @@ TEST_CASE("values of the wrong kind or out of range") {
     };
     const Row rows[]{
         {"daemon", "socket = 5", "socket: must be a path in quotes"},
-        {"access", "allow_users = "alice"",
-         "allow_users: must be a list of names such as ["alice", "bob"]"},
+        {"access", "allow_users = \"alice\"",
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
         {"access", "allow_users = [1.5]",
-         "allow_users: must be a list of names such as ["alice", "bob"]"},
-        {"access", "allow_users = [["a"]]",
-         "allow_users: must be a list of names such as ["alice", "bob"]"},
-        {"access", "admin_groups = ["a", ""]", "admin_groups: "" is no name of an account"},
-        {"access", "admin_groups = [-1]", "admin_groups: "-1" is no name of an account"},
-        {"access", "admin_groups = [" a"]", "admin_groups: " a" is no name of an account"},
-        {"access", "admin_groups = ["a:b"]", "admin_groups: "a:b" is no name of an account"},
-        {"access", "grant_ttl = "0s"", "grant_ttl: must be between 100ms and 1d"},
-        {"daemon", "socket = "run/s"", "socket: must be an absolute path, not "run/s""},
-        {"daemon", "socket = """, "socket: must be an absolute path, not """},
-        {"daemon", "state_dir = "~/wharf"",
-         "state_dir: must be an absolute path, not "~/wharf""},
-        {"daemon", "shutdown_grace = 10", "must be a duration in quotes, such as "10s""},
-        {"daemon", "shutdown_grace = "10"", "'10' is not a duration"},
-        {"daemon", "shutdown_grace = "11m"", "must be between 0s and 10m"},
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
+        {"access", "allow_users = [[\"a\"]]",
+         "allow_users: must be a list of names such as [\"alice\", \"bob\"]"},
+        {"access", "admin_groups = [\"a\", \"\"]", "admin_groups: \"\" is no name of an account"},
+        {"access", "admin_groups = [-1]", "admin_groups: \"-1\" is no name of an account"},
+        {"access", "admin_groups = [\" a\"]", "admin_groups: \" a\" is no name of an account"},
+        {"access", "admin_groups = [\"a:b\"]", "admin_groups: \"a:b\" is no name of an account"},
+        {"access", "grant_ttl = \"0s\"", "grant_ttl: must be between 100ms and 1d"},
+        {"daemon", "socket = \"run/s\"", "socket: must be an absolute path, not \"run/s\""},
+        {"daemon", "socket = \"\"", "socket: must be an absolute path, not \"\""},
+        {"daemon", "state_dir = \"~/wharf\"",
+         "state_dir: must be an absolute path, not \"~/wharf\""},
+        {"daemon", "shutdown_grace = 10", "must be a duration in quotes, such as \"10s\""},
+        {"daemon", "shutdown_grace = \"10\"", "'10' is not a duration"},
+        {"daemon", "shutdown_grace = \"11m\"", "must be between 0s and 10m"},
         {"daemon", "io_threads = 0", "must be between 1 and 64"},
         {"daemon", "io_threads = -1", "must be between 1 and 64"},
         {"daemon", "io_threads = 4294967297", "must be between 1 and 64"},
-        {"daemon", "io_threads = "4"", "must be a whole number without quotes"},
+        {"daemon", "io_threads = \"4\"", "must be a whole number without quotes"},
         {"daemon", "io_threads = true", "must be a whole number without quotes"},
-        {"daemon", "log_level = "loud"", "must be "debug", "info", "warning" or "error""},
-        {"daemon", "log_level = 1", "must be "debug", "info", "warning" or "error""},
-        {"cache", "lock_files = "true"", "must be true or false, without quotes"},
+        {"daemon", "log_level = \"loud\"", "must be \"debug\", \"info\", \"warning\" or \"error\""},
+        {"daemon", "log_level = 1", "must be \"debug\", \"info\", \"warning\" or \"error\""},
+        {"cache", "lock_files = \"true\"", "must be true or false, without quotes"},
         {"cache", "lock_files = 1", "must be true or false, without quotes"},
         {"hub", "endpoint = 1", "must be a text in quotes"},
-        {"hub", "endpoint = "huggingface.co"", "hub] endpoint: "},
-        {"hub", "endpoint = "ftp://huggingface.co"", "hub] endpoint: "},
-        {"hub", "endpoint = "https://h/?a=b"", "must have neither query nor fragment"},
-        {"hub", "endpoint = "https://h/#top"", "must have neither query nor fragment"},
-        {"hub", "connect_timeout = "0s"", "must be between 10ms and 10m"},
-        {"hub", "proxy = "socks5://h:1"", "must look like "http://host:port""},
-        {"hub", "proxy = "http://h:1/path"", "must look like "http://host:port""},
-        {"transfer", "piece_size = 1048576", "must be a size in quotes, such as "64MiB""},
-        {"transfer", "piece_size = "1mb"", "'1mb' is not a size"},
-        {"transfer", "piece_size = "1KiB"", "must be between 64KiB and 1GiB"},
-        {"transfer", "min_speed = "2GiB"", "must be between 0 and 1GiB"},
-        {"transfer", "buffer_budget = "1MiB"", "must be between 4MiB and 1TiB"},
-        {"cache", "min_free = "some"", "'some' is not a size"},
-        {"cache", "min_free = 5", "must be a size in quotes, such as "64MiB""},
-        {"jobs", "history_age = "3651d"", "must be between 0s and 3650d"},
+        {"hub", "endpoint = \"huggingface.co\"", "hub] endpoint: "},
+        {"hub", "endpoint = \"ftp://huggingface.co\"", "hub] endpoint: "},
+        {"hub", "endpoint = \"https://h/?a=b\"", "must have neither query nor fragment"},
+        {"hub", "endpoint = \"https://h/#top\"", "must have neither query nor fragment"},
+        {"hub", "connect_timeout = \"0s\"", "must be between 10ms and 10m"},
+        {"hub", "proxy = \"socks5://h:1\"", "must look like \"http://host:port\""},
+        {"hub", "proxy = \"http://h:1/path\"", "must look like \"http://host:port\""},
+        {"transfer", "piece_size = 1048576", "must be a size in quotes, such as \"64MiB\""},
+        {"transfer", "piece_size = \"1mb\"", "'1mb' is not a size"},
+        {"transfer", "piece_size = \"1KiB\"", "must be between 64KiB and 1GiB"},
+        {"transfer", "min_speed = \"2GiB\"", "must be between 0 and 1GiB"},
+        {"transfer", "buffer_budget = \"1MiB\"", "must be between 4MiB and 1TiB"},
+        {"cache", "min_free = \"some\"", "'some' is not a size"},
+        {"cache", "min_free = 5", "must be a size in quotes, such as \"64MiB\""},
+        {"jobs", "history_age = \"3651d\"", "must be between 0s and 3650d"},
         {"jobs", "max_running = 0", "must be between 1 and 10000"},
-        {"transfer", "stall_timeout = "2h"", "must be between 10ms and 1h"},
+        {"transfer", "stall_timeout = \"2h\"", "must be between 10ms and 1h"},
         {"transfer", "max_connections = [1]", "must be a whole number without quotes"},
     };
     for (const auto& [table, line, message] : rows) {
@@ -202,7 +202,7 @@ TEST_CASE("values of the wrong kind or out of range") {
 
 TEST_CASE("a socket path that the kernel would cut is refused") {
     const auto line = [](std::size_t bytes) {
-        return "[daemon]\nsocket = "/" + std::string(bytes - 1, 's') + """;
+        return "[daemon]\nsocket = \"/" + std::string(bytes - 1, 's') + "\"";
     };
     CHECK(read(line(107)).daemon.socket.native().size() == 107);
     CHECK(refusal(line(108)) == "x.toml:2: [daemon] socket: must have at most 107 bytes");
@@ -213,25 +213,25 @@ TEST_CASE("a proxy's password is in no message") {
          {"https://me:hunter2@h:1", "http://me:hunter2@h:1/x", "http://me:hunter2@", "me:hunter2@h",
           "http://me:hunter2@h:port", "http://hunter2@h h"}) {
         CAPTURE(proxy);
-        const auto text = refusal("[hub]\nproxy = "" + std::string{proxy} + """);
+        const auto text = refusal("[hub]\nproxy = \"" + std::string{proxy} + "\"");
         CHECK(text.find("hunter2") == std::string::npos);
     }
-    CHECK(read("[hub]\nproxy = """).hub.proxy.empty());
-    CHECK(read("[hub]\nproxy = "http://u:p@ss@h:1"").hub.proxy == "http://u:p@ss@h:1");
+    CHECK(read("[hub]\nproxy = \"\"").hub.proxy.empty());
+    CHECK(read("[hub]\nproxy = \"http://u:p@ss@h:1\"").hub.proxy == "http://u:p@ss@h:1");
 }
 
 TEST_CASE("what is not TOML is refused with its line") {
     CHECK(refusal("[daemon]\nsocket = /a").starts_with("x.toml:2: "));
     CHECK(refusal("[daemon]\n[daemon]\n").starts_with("x.toml:2: "));
     CHECK(refusal("[daemon]\nio_threads = 1\nio_threads = 2").starts_with("x.toml:3: "));
-    CHECK(refusal("a = "\xff"").starts_with("x.toml:1: "));
+    CHECK(refusal("a = \"\xff\"").starts_with("x.toml:1: "));
 }
 
 TEST_CASE("the home directory is only expanded where there is one") {
-    const auto config = read("[cache]\ndir = "~/hub"\n[daemon]\nstate_dir = "~"", "/home/ann");
+    const auto config = read("[cache]\ndir = \"~/hub\"\n[daemon]\nstate_dir = \"~\"", "/home/ann");
     CHECK(config.cache.dir == "/home/ann/hub");
     CHECK(config.daemon.state_dir.lexically_normal() == "/home/ann/");
-    CHECK(refusal("[cache]\ndir = "~ann/hub"").find("absolute") != std::string::npos);
+    CHECK(refusal("[cache]\ndir = \"~ann/hub\"").find("absolute") != std::string::npos);
 }
 
 TEST_CASE("a file is read, and one that cannot be is named") {
@@ -258,7 +258,7 @@ TEST_CASE("a file is read, and one that cannot be is named") {
         Config::load(file);
         FAIL("was read");
     } catch (const wharf::Error& error) {
-        CHECK(error.message().starts_with(file.native() + ":2: unknown key "nonsense""));
+        CHECK(error.message().starts_with(file.native() + ":2: unknown key \"nonsense\""));
     }
 }
 

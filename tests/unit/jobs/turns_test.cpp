@@ -161,19 +161,19 @@ Awaitable<> accounts_have_limits() {
     scene.add("b", 2);
     scene.add("b", 2);
     co_await settle();
-    CHECK(scene.order == "xabbb"); // the urgent one before the background
+    CHECK(scene.order == "aabbb"); // the third of account 1 waits, however urgent
     CHECK(scene.turns.exhausted_by(1) == 2);
     CHECK_FALSE(scene.turns.exhausted_by(2).has_value());
     scene.finish(first);
     co_await settle();
-    CHECK(scene.order == "xabbba");
+    CHECK(scene.order == "aabbbx");
     scene.add("c", 1);
     co_await settle();
-    CHECK(scene.order == "xabbba");
+    CHECK(scene.order == "aabbbx");
     limit = 3;
     scene.turns.reconsider();
     co_await settle();
-    CHECK(scene.order == "xabbbac");
+    CHECK(scene.order == "aabbbxc");
     co_await end_all(scene);
 }
 
