@@ -123,6 +123,19 @@ def test_installed_it_serves(box: Box, package: Path, hub: TestHub) -> None:
     assert refused.returncode == 4, "only the group may ask"
 
 
+def test_the_unit_leaves_the_daemon_its_access_lists(box: Box, package: Path, hub: TestHub) -> None:
+    """A private repo's folder opens to who proved that he may read it, under all that the unit forbids."""
+    hub.admin.create_repo("wonderland/package-private", files={"notes.txt": "for some\n"}, private=True)
+    install(box, package)
+    use_test_hub(box, hub)
+    for user in ("researcher", "stranger"):
+        box.run("usermod", "--append", "--groups", "wharf", user)
+    ask = ["env", "HF_TOKEN=hf_alice", "wharf", "download", "wonderland/package-private", "notes.txt"]
+    path = box.run(*ask, user="researcher").stdout.strip()
+    assert box.run("cat", path, user="researcher").stdout == "for some\n"
+    assert box.run("cat", path, user="stranger", check=False).returncode != 0
+
+
 def test_it_has_no_privilege_and_no_way_to_others_files(box: Box, package: Path) -> None:
     install(box, package)
     status = dict(
@@ -135,7 +148,7 @@ def test_it_has_no_privilege_and_no_way_to_others_files(box: Box, package: Path)
     modes = box.run("stat", "--format=%n %U:%G %a", "/var/lib/wharf", CACHE, "/run/wharf", "/var/log/wharf").stdout
     assert modes.splitlines() == [
         "/var/lib/wharf wharf:wharf 700",
-        f"{CACHE} wharf:wharf 755",
+        f"{CACHE} wharf:wharf 711",
         "/run/wharf wharf:wharf 755",
         "/var/log/wharf wharf:wharf 750",
     ]

@@ -107,7 +107,7 @@ class Box:
             capture_output=True,
             timeout=timeout,
         )
-        out, error = done.stdout.decode(), done.stderr.decode()
+        out, error = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{out}{error}\n{self.journal()}"
         return subprocess.CompletedProcess(arguments, done.returncode, out, error)
 
