@@ -18,11 +18,13 @@ void check_spoken(std::string_view text) {
 
 /// A token between whatever the fuzzer found must not be repeated.
 void check_discretion(std::string_view text) {
-    constexpr std::string_view token = "hf_ThisIsASecret";
+    constexpr std::string_view secret = "ThisIsASecret";
+    if (text.find(secret) != text.npos) {
+        return; // spelt out by the fuzzer, it is no token
+    }
     std::string sentence{text};
-    sentence.insert(text.size() / 2, token);
-    require(hub::spoken_text(sentence).find("ThisIsASecret") == std::string::npos,
-            "a token is blotted out");
+    sentence.insert(text.size() / 2, "hf_" + std::string{secret});
+    require(hub::spoken_text(sentence).find(secret) == std::string::npos, "a token is blotted out");
 }
 
 } // namespace
