@@ -13,10 +13,11 @@ class Gate {
   public:
     virtual ~Gate() = default;
 
-    /// Returns when the account may read the repo's files. Throws why it may not: the Hub's
-    /// refusal, or a network Error when the Hub cannot be asked and what is known does not suffice.
-    /// What somebody without a grant is told, and how long that takes, does not depend on what is
-    /// cached or on what others were granted.
+    /// Returns when the account may read the repo's files. `token`: the one that it shows, which
+    /// may be the one that it stored; empty for none. Throws why it may not: the Hub's refusal, or
+    /// a network Error when the Hub cannot be asked and what is known does not suffice. What
+    /// somebody without a grant is told, and how long that takes, does not depend on what is cached
+    /// or on what others were granted.
     virtual Awaitable<> require(uid_t uid, hub::Token token, hub::RepoId repo) = 0;
 
     /// Whether require() would return at once; counts as a use.

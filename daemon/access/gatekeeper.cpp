@@ -89,11 +89,10 @@ Awaitable<> Gatekeeper::Impl::set_doors() {
     }
 }
 
+/// What the stored token proves ends with it, so it must be known as such.
 Claim Gatekeeper::Impl::claim_of(uid_t uid, hub::Token token) const {
-    if (!token.empty()) {
-        return {.token = std::move(token), .stored = false};
-    }
-    return {.token = context.stored_token(uid), .stored = true};
+    const bool stored = !token.empty() && token == context.stored_token(uid);
+    return {.token = std::move(token), .stored = stored};
 }
 
 void Gatekeeper::Impl::require_few_questions(uid_t uid) const {

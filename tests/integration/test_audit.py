@@ -16,6 +16,7 @@ from tests.support.daemon import Daemon
 from tests.support.job_calls import call
 from tests.support.scenes import eventually
 from tests.support.trials import QUICK, watched
+from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
 from tests.support.varlink_client import CallFailed
 
 
@@ -100,11 +101,21 @@ def test_without_journal_and_file_events_are_in_the_log(hub: TestHub, tmp_path: 
         eventually(lambda: f"audit: download root (uid 0) model {public}: ok" in box.log)
 
 
-def test_names_from_outside_forge_no_entries(hub: TestHub, tmp_path: Path, trail: Path) -> None:
+@needs_root
+def test_names_from_outside_forge_no_entries(hub: TestHub) -> None:
     repo = make(hub, "org/audit-forged", gated="manual")
     forged = 'x","result":"ok","uid":"0'
-    with watched(audited(hub, tmp_path, file=str(trail), log="all")) as box:
-        with pytest.raises(CallFailed):
-            call(box, "Downloads.Download", repo=repo, revision=forged, token="hf_bob")
-        eventually(lambda: events(trail, action="refuse"))
-        assert all(event["result"] != "ok" for event in events(trail, action="refuse"))
+    with open_folder() as folder:
+        place = folder_of(User(DAEMON_UID, DAEMON_UID), folder, "box")
+        place.chmod(0o755)
+        trail = place / "audit.log"
+        settings = {
+            **QUICK,
+            "access": {"allow_users": ["*"], "allow_groups": []},
+            "audit": {"file": str(trail), "log": "all"},
+        }
+        with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as box:
+            with new_user().client(box.socket) as client, pytest.raises(CallFailed):
+                client.call("Downloads.Download", repo=repo, revision=forged, token="hf_bob")
+            eventually(lambda: events(trail, action="refuse"))
+            assert all(event["result"] != "ok" for event in events(trail, action="refuse"))

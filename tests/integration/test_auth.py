@@ -42,6 +42,7 @@ class Person:
         environment = {
             "HOME": str(self.home),
             "WHARF_SOCKET": str(self.box.socket),
+            "WHARF_DAEMON_USER": str(DAEMON_UID),
             **options.pop("environment", {}),
         }
         if "input" in options:
@@ -301,7 +302,11 @@ def test_what_goes_before_a_stored_token_is_said(ann: Person, ben: Person) -> No
 def _type(person: Person, keys: list[bytes]) -> tuple[str, int]:
     """Logs in on a terminal; what stood on it, and the exit code."""
     ours, theirs = pty.openpty()
-    environment = {"HOME": str(person.home), "WHARF_SOCKET": str(person.box.socket)}
+    environment = {
+        "HOME": str(person.home),
+        "WHARF_SOCKET": str(person.box.socket),
+        "WHARF_DAEMON_USER": str(DAEMON_UID),
+    }
     process = person.user.start(
         BUILD / "wharf", "auth", "login", environment=environment,
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,

@@ -93,7 +93,7 @@ def test_a_detached_job_over_quota_fails_and_does_not_wait(hub: TestHub, place: 
 
 def test_what_two_asked_for_costs_each_half(hub: TestHub, place: Path) -> None:
     ann, bob = new_user(), new_user()
-    repo, copy = make(hub, "quota/shared", seed="same"), make(hub, "quota/copy", seed="same")
+    repo, copy = make(hub, "quota/shared-one", seed="same"), make(hub, "quota/shared-copy", seed="same")
     with watched(Box(hub, place, {"bytes": "100MiB"})) as box:
         assert box.fetch(ann, repo).returncode == 0
         eventually(lambda: box.bytes_of(ann) == MIB)

@@ -405,7 +405,10 @@ def test_user_mode_adopts_what_is_there(hub: TestHub, repo: str, tmp_path: Path)
     assert Path(done.stdout.strip()) == folder / "snapshots" / head.id
     check_snapshot(hub, repo, folder / "snapshots" / head.id)
     assert contents(hub) == 0
-    assert {r.user for r in hub.log.find(path_matches="/api/")} == {"alice"}
+    # Without a token only whether all may read it, for the sake of the folder's mode.
+    asked = {r.user for r in hub.log.find(path_matches="/revision/|/tree/")}
+    assert asked == {"alice"}
+    assert folder.stat().st_mode & 0o777 == 0o700
     state = home / ".local/state/wharf"
     assert state.stat().st_mode & 0o777 == 0o700
     assert {p.name for p in home.iterdir()} == {".cache", ".local"}

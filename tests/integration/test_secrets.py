@@ -160,7 +160,12 @@ class Use:
     def wharf(self, *arguments: str, text: str = "", **environment: str) -> int:
         with self.user.start(
             BUILD / "wharf", *arguments, stdin=subprocess.PIPE,
-            environment={"HOME": str(self.home), "WHARF_SOCKET": str(self.box.socket), **environment},
+            environment={
+                "HOME": str(self.home),
+                "WHARF_SOCKET": str(self.box.socket),
+                "WHARF_DAEMON_USER": str(DAEMON_UID),
+                **environment,
+            },
         ) as process:
             out, err = process.communicate(text, timeout=60)
         self.said += [out.encode(), err.encode()]
@@ -394,7 +399,11 @@ def test_the_command_hides_the_token_of_its_arguments(box: Daemon, hub: TestHub,
     rule = hub.faults.add("delay", seconds=30, match={"path": "whoami"}, times=None)
     user = new_user()
     home = folder_of(user, place.parent)
-    environment = {"HOME": str(home), "WHARF_SOCKET": str(box.socket)}
+    environment = {
+        "HOME": str(home),
+        "WHARF_SOCKET": str(box.socket),
+        "WHARF_DAEMON_USER": str(DAEMON_UID),
+    }
     with user.start(
         BUILD / "wharf", "auth", "login", "--token", STORED, environment=environment
     ) as process:

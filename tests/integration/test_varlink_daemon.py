@@ -109,6 +109,7 @@ def test_a_download_with_progress(box: Daemon, hub: TestHub, downloads: Any) -> 
         "count": 1,
         "stale": False,
         "why": None,
+        "by_descriptor": False,
     }
 
 
@@ -256,6 +257,7 @@ def test_open_hands_over_a_descriptor(
             "etag": facts["etag"],
             "commit": head(hub),
             "path": str(path),
+            "by_descriptor": False,
         }
     }
     (descriptor,) = descriptors

@@ -80,6 +80,18 @@ Awaitable<> stored_tokens(Scene& scene) {
           Lines{"standing org/secret", "check org/secret hf_alice", "standing org/secret"});
 }
 
+Awaitable<> none_by_choice(Scene& scene) {
+    scene.stored[alice] = alices;
+    bool refused = false;
+    try {
+        co_await scene.keeper().require(alice, Token{}, secret_repo);
+    } catch (const Error& error) {
+        refused = error.kind() == ErrorKind::repo_not_found;
+    }
+    CHECK(refused);
+    CHECK(scene.hub.take_asked() == Lines{"standing org/secret"});
+}
+
 /// What is asked and told about a repo, by three who may not read it.
 Awaitable<> ask_all_ways(Scene& scene, RepoId repo, std::vector<Lines>* seen) {
     for (const Token& token : {Token{}, Token{"hf_stranger"}}) {
@@ -337,7 +349,8 @@ Awaitable<> the_owner(Scene& scene) {
 Awaitable<> logout(Scene& scene) {
     scene.stored[alice] = alices;
     CHECK_ASK(alice, Token{}, gated_repo, "ok");
-    CHECK_ASK(alice, Token{"hf_alice"}, secret_repo, "ok"); // given with the call
+    scene.hub.readers[secret_repo].insert("hf_given");
+    CHECK_ASK(alice, Token{"hf_given"}, secret_repo, "ok"); // another one, with the call
     CHECK_ASK(bob, bobs, gated_repo, "ok");
     scene.audit.take();
     scene.stored.erase(alice);
@@ -385,8 +398,12 @@ TEST_CASE("without a token, one is told what the Hub would say, and how to log i
 TEST_CASE("what is not public takes each account's own proof") {
     play(own_proofs);
 }
-TEST_CASE("a call without a token is served by the caller's stored one") {
+TEST_CASE("a stored token proves for its account only") {
     play(stored_tokens);
+}
+
+TEST_CASE("who shows no token proves nothing, whatever he has stored") {
+    play(none_by_choice);
 }
 TEST_CASE("a repo that others read and one that does not exist cannot be told apart") {
     play(nothing_tells);
