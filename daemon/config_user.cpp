@@ -109,7 +109,7 @@ Config Config::user_defaults(const Environment& environment) {
     config.cache.dir = official_cache(environment);
     config.cache.lock_files = true; // other programs of the same person write there, too
     config.access.rules = {.allow = {}, .download = {}, .admin = {}}; // this person alone
-    config.cache.listable = true;   // who may look into somebody's home was decided there
+    config.cache.listable = true; // who may look into somebody's home was decided there
     if (const auto endpoint = environment("HF_ENDPOINT")) {
         const auto set =
             config::assign(*config::find_key("hub", "endpoint"), config, *endpoint, {});

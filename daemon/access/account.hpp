@@ -9,7 +9,7 @@ namespace wharf::access {
 /// An account as the machine knows it.
 struct Account {
     uid_t uid = 0;
-    std::string name; ///< empty: the machine knows none of that number
+    std::string name;                ///< empty: the machine knows none of that number
     std::vector<std::string> groups; ///< each by number and by name; the primary one, too
 
     bool operator==(const Account&) const = default;

@@ -28,6 +28,7 @@ struct DownloadContext {
     transfer::Lookups& lookups;
     Room* room = nullptr; ///< null: nobody knows how much room there is
     std::size_t files_at_once = 32;
+    std::function<hub::Token(uid_t)> stored_token = {}; ///< see TableContext
 };
 
 /// Brings the files of one job into its snapshot: asks whether its account may read the repo (a job

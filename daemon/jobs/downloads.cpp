@@ -56,7 +56,8 @@ Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sea
                   },
               .options = options,
               .audit = &context_.audit,
-              .limits_of = [this](uid_t uid) { return context_.quotas.limits_of(uid); }}} {}
+              .limits_of = [this](uid_t uid) { return context_.quotas.limits_of(uid); },
+              .stored_token = context_.stored_token}} {}
 
 std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     const auto& names = request.filter.files;

@@ -122,6 +122,10 @@ Result<hub::Token> JobTable::token_of(const JobRecord& record) const {
     return hub::Token{*std::move(opened)};
 }
 
+hub::Token JobTable::stored_token(uid_t uid) const {
+    return context_.stored_token ? context_.stored_token(uid) : hub::Token{};
+}
+
 std::unique_ptr<Watch> JobTable::ask(DownloadOrder order, Priority priority) {
     auto watch = std::make_unique<Watch>(join_or_add(std::move(order), priority));
     watch->job().start();
@@ -331,9 +335,11 @@ Awaitable<JobInfo> JobTable::resume(std::uint64_t id, Viewer viewer, hub::Token 
     if (job->record().state == JobState::paused) {
         require_place_in_queue(job->record().order.uid);
     }
-    if (!token.empty() && viewer.uid == job->record().order.uid) {
-        take_token(*job, std::move(token));
+    const auto& order = job->record().order;
+    if (token.empty() || viewer.uid != order.uid) {
+        token = order.token.empty() ? stored_token(order.uid) : order.token;
     }
+    take_token(*job, std::move(token));
     job->resume();
     audit(job->record(), viewer, "resumed");
     co_await make_durable(job);
@@ -360,6 +366,9 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token t
     require_place_in_queue(record->order.uid);
     if (token.empty() || viewer.uid != record->order.uid) {
         token = token_of(*record).value();
+    }
+    if (token.empty()) {
+        token = stored_token(record->order.uid);
     }
     record->sealed_token.clear();
     const auto job = add(once_more(*std::move(record)));

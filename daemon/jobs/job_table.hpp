@@ -37,6 +37,9 @@ struct TableContext {
     access::Audit* audit = nullptr; ///< told when an administrator changes another's job
     /// How many jobs an account may have. Empty: nobody is limited.
     std::function<access::QuotaLimits(uid_t)> limits_of = {};
+    /// The token that an account has stored, for its jobs that have none of their own; empty if
+    /// there is none.
+    std::function<hub::Token(uid_t)> stored_token = {};
 };
 
 /// Somebody who looks at jobs or changes them: his own; everybody's if he administers.
@@ -108,8 +111,9 @@ class JobTable {
     Awaitable<JobInfo> show(std::uint64_t id, Viewer viewer);
     Awaitable<JobInfo> cancel(std::uint64_t id, Viewer viewer); ///< one that is over stays so
     Awaitable<JobInfo> pause(std::uint64_t id, Viewer viewer);
-    /// `token` replaces the one that the job was asked for with, if its own account gives it. The
-    /// job is detached from now on, and durable at the return.
+    /// `token` replaces the one that the job was asked for with, if its own account gives it; where
+    /// there is neither, the account's stored one serves. The job is detached from now on, and
+    /// durable at the return.
     Awaitable<JobInfo> resume(std::uint64_t id, Viewer viewer, hub::Token token);
     Awaitable<JobInfo> retry(std::uint64_t id, Viewer viewer, hub::Token token);
     Awaitable<JobInfo> prioritize(std::uint64_t id, Viewer viewer, Priority priority);
@@ -136,6 +140,7 @@ class JobTable {
     void take_up(JobRecord record);
     void take_token(Job& job, hub::Token token);
     Result<hub::Token> token_of(const JobRecord& record) const;
+    hub::Token stored_token(uid_t uid) const;
     void sweep();
     void require_few_jobs(uid_t uid) const;
     Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, Viewer viewer);

@@ -99,33 +99,39 @@ Awaitable<> watch(jobs::JobTable& jobs, Call& call) {
     }
 }
 
+/// Taken out of the call; empty when there is none. Of others a job needs, it knows itself.
+hub::Token given_token(Call& call) {
+    auto given = call.take_secret("token");
+    return given ? hub::Token{*std::move(given)} : hub::Token{};
+}
+
 /// A method that changes a job and answers with it.
-using Change = Awaitable<jobs::JobInfo> (*)(jobs::JobTable& jobs, const Call& call);
+using Change = Awaitable<jobs::JobInfo> (*)(jobs::JobTable& jobs, Call& call);
 
 Awaitable<> change(jobs::JobTable& jobs, Call& call, Change change) {
     const jobs::JobInfo job = co_await change(jobs, call);
     co_await call.reply({{"job", to_json(job)}});
 }
 
-Awaitable<jobs::JobInfo> cancel(jobs::JobTable& jobs, const Call& call) {
+Awaitable<jobs::JobInfo> cancel(jobs::JobTable& jobs, Call& call) {
     return jobs.cancel(id_of(call), viewer_of(call));
 }
 
-Awaitable<jobs::JobInfo> pause(jobs::JobTable& jobs, const Call& call) {
+Awaitable<jobs::JobInfo> pause(jobs::JobTable& jobs, Call& call) {
     return jobs.pause(id_of(call), viewer_of(call));
 }
 
-Awaitable<jobs::JobInfo> resume(jobs::JobTable& jobs, const Call& call) {
+Awaitable<jobs::JobInfo> resume(jobs::JobTable& jobs, Call& call) {
     require_right_to_fetch(call);
-    return jobs.resume(id_of(call), viewer_of(call), read_token(call.parameters()));
+    return jobs.resume(id_of(call), viewer_of(call), given_token(call));
 }
 
-Awaitable<jobs::JobInfo> retry(jobs::JobTable& jobs, const Call& call) {
+Awaitable<jobs::JobInfo> retry(jobs::JobTable& jobs, Call& call) {
     require_right_to_fetch(call);
-    return jobs.retry(id_of(call), viewer_of(call), read_token(call.parameters()));
+    return jobs.retry(id_of(call), viewer_of(call), given_token(call));
 }
 
-Awaitable<jobs::JobInfo> prioritize(jobs::JobTable& jobs, const Call& call) {
+Awaitable<jobs::JobInfo> prioritize(jobs::JobTable& jobs, Call& call) {
     const std::string_view priority = call.parameters().at("priority").as_string();
     return jobs.prioritize(id_of(call), viewer_of(call), jobs::priority_from(priority).value());
 }

@@ -68,11 +68,6 @@ hub::RepoId read_repo(const json::object& parameters) {
     return hub::RepoId::parse(type, text(parameters.at("repo"))).value();
 }
 
-hub::Token read_token(const json::object& parameters) {
-    const auto* value = member(parameters, "token");
-    return value == nullptr ? hub::Token{} : hub::Token{text(*value)};
-}
-
 bool read_flag(const json::object& parameters, std::string_view name) {
     const auto* value = member(parameters, name);
     return value != nullptr && value->as_bool();

@@ -21,9 +21,6 @@ jobs::DownloadRequest read_request(const boost::json::object& parameters, uid_t 
 /// The members "repo" and "repo_type". Throws invalid_request Errors.
 hub::RepoId read_repo(const boost::json::object& parameters);
 
-/// A token that came with a call; empty when none did.
-hub::Token read_token(const boost::json::object& parameters);
-
 /// An optional parameter that is false when it is not there.
 bool read_flag(const boost::json::object& parameters, std::string_view name);
 

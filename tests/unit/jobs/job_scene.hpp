@@ -97,7 +97,8 @@ class Scene {
                      },
                  .options = options,
                  .audit = &audit,
-                 .limits_of = [this](uid_t) { return limits; }}} {
+                 .limits_of = [this](uid_t) { return limits; },
+                 .stored_token = [this](uid_t uid) { return stored[uid]; }}} {
         table.start();
     }
 
@@ -110,7 +111,8 @@ class Scene {
     access::Sealer sealer_;
 
   public:
-    access::QuotaLimits limits; ///< of every account
+    access::QuotaLimits limits;         ///< of every account
+    std::map<uid_t, hub::Token> stored; ///< tokens
     Script script;
     KeptAudit audit;
     JobStore store;

@@ -284,6 +284,35 @@ Awaitable<> another_key() {
     co_await scene.table.stop();
 }
 
+/// A job whose token was not kept goes on with the one that its own account has stored; one that
+/// has a token keeps it.
+Awaitable<> stored_tokens() {
+    const TempDir dir;
+    const auto executor = co_await wharf::asio::this_coro::executor;
+    {
+        Scene scene{executor, dir.path()};
+        const auto watch = scene.table.ask(order("attached", "hf_1"), Priority::normal);
+        co_await scene.table.detach(order("detached", "hf_2"), Priority::normal);
+        co_await settle(&scene);
+        co_await scene.table.pause(2, owner);
+        co_await scene.table.stop();
+    }
+    Scene scene{executor, dir.path()};
+    scene.stored[1000] = Token{"hf_stored"};
+    scene.stored[0] = Token{"hf_root"};
+    co_await scene.table.resume(1, admin, {});
+    co_await scene.table.resume(2, owner, {});
+    co_await settle(&scene);
+    CHECK(scene.script.tokens["attached"] == Token{"hf_stored"});
+    CHECK(scene.script.tokens["detached"] == Token{"hf_2"});
+    co_await scene.table.cancel(1, owner);
+    co_await settle(&scene);
+    co_await scene.table.retry(1, owner, {});
+    co_await settle(&scene);
+    CHECK(scene.script.tokens["attached"] == Token{"hf_stored"});
+    co_await scene.table.stop();
+}
+
 Awaitable<> cancelled_jobs() {
     const TempDir dir;
     Scene scene{co_await wharf::asio::this_coro::executor, dir.path()};
@@ -460,6 +489,10 @@ TEST_CASE("a job that somebody paused stays so until it is resumed") {
 TEST_CASE("after a restart detached jobs go on, and others when they are asked for") {
     wharf::test::run(restarts());
     wharf::test::run(another_key());
+}
+
+TEST_CASE("a job without a token of its own takes its account's stored one") {
+    wharf::test::run(stored_tokens());
 }
 
 TEST_CASE("jobs are cancelled and retried") {

@@ -27,24 +27,15 @@ TEST_CASE("exit codes of typed errors") {
         const char* name;
         int code;
     } rows[] = {
-        {"org.wharf.InvalidRequest", 2},
-        {"org.varlink.service.InvalidParameter", 2},
-        {"org.wharf.RepoNotFound", 3},
-        {"org.wharf.RevisionNotFound", 3},
-        {"org.wharf.FileNotFound", 3},
-        {"org.wharf.Unauthorized", 4},
-        {"org.wharf.Gated", 4},
-        {"org.wharf.Forbidden", 4},
-        {"org.wharf.Offline", 5},
-        {"org.wharf.RateLimited", 5},
-        {"org.wharf.NoSpace", 6},
-        {"org.wharf.QuotaExceeded", 6},
-        {"org.wharf.Integrity", 7},
-        {"org.wharf.Storage", 1},
-        {"org.wharf.BadAnswer", 1},
-        {"org.wharf.Cancelled", 1},
-        {"org.wharf.Internal", 1},
-        {"org.varlink.service.MethodNotFound", 1},
+        {"org.wharf.InvalidRequest", 2}, {"org.varlink.service.InvalidParameter", 2},
+        {"org.wharf.RepoNotFound", 3},   {"org.wharf.RevisionNotFound", 3},
+        {"org.wharf.FileNotFound", 3},   {"org.wharf.Unauthorized", 4},
+        {"org.wharf.Gated", 4},          {"org.wharf.Forbidden", 4},
+        {"org.wharf.Offline", 5},        {"org.wharf.RateLimited", 5},
+        {"org.wharf.NoSpace", 6},        {"org.wharf.QuotaExceeded", 6},
+        {"org.wharf.Integrity", 7},      {"org.wharf.Storage", 1},
+        {"org.wharf.BadAnswer", 1},      {"org.wharf.Cancelled", 1},
+        {"org.wharf.Internal", 1},       {"org.varlink.service.MethodNotFound", 1},
         {"com.example.Unknown", 1},
     };
     for (const auto& row : rows) {
