@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <compare>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -75,17 +76,25 @@ Gatekeeper::Impl::Impl(GatekeeperContext given, GatekeeperOptions chosen)
 
 /// Folders are set one after the other, those that must not stay open first.
 Awaitable<> Gatekeeper::Impl::set_doors() {
+    const std::vector<hub::RepoId> known = grants.repos();
+    const std::set<hub::RepoId> in_book{known.begin(), known.end()};
+    std::vector<hub::RepoId> cached;
     if (context.cached_repos) {
-        const std::vector<hub::RepoId> cached = co_await context.cached_repos();
-        for (const auto& repo : cached) {
-            if (!grants.is_public(repo)) {
-                co_await doors.close(repo);
-            }
+        cached = co_await context.cached_repos();
+    }
+    for (const auto& repo : cached) {
+        if (!grants.is_public(repo)) {
+            co_await doors.close(repo);
         }
     }
-    const std::vector<hub::RepoId> known = grants.repos();
     for (const auto& repo : known) {
         co_await doors.close(repo); // or open: as the book says
+    }
+    // Of a cache that others filled, what all may read need not wait for somebody to ask us for it.
+    for (const auto& repo : cached) {
+        if (!in_book.contains(repo)) {
+            rounds.look_into(repo, options.grant_ttl);
+        }
     }
 }
 

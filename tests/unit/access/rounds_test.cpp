@@ -208,6 +208,7 @@ Awaitable<> restart(Scene& scene) {
     CHECK(scene.doors[gated_repo] == only({alice, bob}));
     REQUIRE(scene.doors.contains(stray));
     CHECK(scene.doors[stray] == only({})); // the cache holds it, and nothing is known of it
+    CHECK(scene.hub.take_asked() == Lines{"standing org/stray"}); // for those who come by path
     CHECK(scene.keeper().admits(alice, gated_repo));
     CHECK(scene.keeper().admits(alice, open_repo));
     co_await scene.advance(1min); // ten since the proof: the restart has prolonged nothing
@@ -215,6 +216,7 @@ Awaitable<> restart(Scene& scene) {
     CHECK_FALSE(scene.keeper().admits(alice, open_repo));
     CHECK(scene.doors[gated_repo] == only({bob}));
 
+    scene.cached = {open_repo};
     co_await scene.restart(10min);
     CHECK(scene.doors[gated_repo] == only({}));
     CHECK(scene.doors[open_repo] == everyone());
