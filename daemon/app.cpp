@@ -244,6 +244,7 @@ App::Impl::Impl(Config c, Reload r)
                  .flights = flights,
                  .lookups = lookups,
                  .room = &room,
+                 .pool = pool,
                  .files_at_once = config.transfer.max_connections,
                  .stored_token = [this](uid_t uid) { return vault.token_of(uid); }},
                 job_store,
@@ -258,6 +259,7 @@ App::Impl::Impl(Config c, Reload r)
            .connections = connections,
            .clients = [this] { return server ? server->connections() : 0; },
            .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
+    accounts.set_on_news([this](uid_t) { downloads.table().limits_changed(); });
     for (const auto definition : protocol::definitions()) {
         dispatcher.add_interface(definition);
     }
@@ -373,6 +375,7 @@ void App::Impl::reload() {
         gatekeeper.set_options(gatekeeper_options(config));
         config.quota = wanted.quota;
         quotas.set_rules(config.quota);
+        downloads.table().limits_changed();
         config.audit = wanted.audit;
         audit.set(config.audit.log, audit_sink(config));
         log::info("app", "configuration reloaded");

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -86,9 +87,14 @@ Awaitable<> AuditTrail::write_batch() {
         waiting_.push_back(lost(std::exchange(dropped_, 0)));
     }
     std::vector<AuditRecord> batch{waiting_.begin(), waiting_.end()};
+    std::map<uid_t, std::string> names; // a directory server that hangs is waited for once each
     for (auto& record : batch) {
-        const Account account = co_await accounts_.find(record.uid);
-        record.user = printable(account.name);
+        const auto [name, is_new] = names.try_emplace(record.uid);
+        if (is_new) {
+            const Account account = co_await accounts_.find(record.uid);
+            name->second = printable(account.name);
+        }
+        record.user = name->second;
     }
     const auto sink = sink_; // set() may replace it meanwhile
     std::size_t written = 0;

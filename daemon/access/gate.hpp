@@ -23,6 +23,10 @@ class Gate {
     /// Whether require() would return at once; counts as a use.
     virtual bool admits(uid_t uid, const hub::RepoId& repo) = 0;
 
+    /// The Hub refused the account something of the repo that it was let in to: looks again soon
+    /// whether that still holds, instead of when its time is over.
+    virtual void doubt(uid_t uid, const hub::RepoId& repo) = 0;
+
     /// Whether all may read the repo, as far as is known.
     virtual bool is_public(const hub::RepoId& repo) const = 0;
 };

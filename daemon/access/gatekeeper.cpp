@@ -1,12 +1,14 @@
 #include "daemon/access/gatekeeper.hpp"
 
 #include "base/digest.hpp"
+#include "base/log.hpp"
 #include "daemon/access/access_store.hpp"
 #include "daemon/access/doors.hpp"
 #include "daemon/access/grants.hpp"
 #include "daemon/access/hearings.hpp"
 #include "daemon/access/refusals.hpp"
 #include "daemon/access/rounds.hpp"
+#include "daemon/async/event.hpp"
 
 #include <fmt/format.h>
 
@@ -22,6 +24,7 @@ namespace {
 /// Questions of one account on their way at once; enough for any program, too few to keep the Hub
 /// busy in our name.
 constexpr std::size_t most_questions = 64;
+constexpr std::chrono::seconds list_again{15};
 
 /// What is decided once for all who ask it at the same time. A token is named by its hash.
 struct CaseKey {
@@ -44,6 +47,7 @@ struct Gatekeeper::Impl {
     Awaitable<> ask_hub(uid_t uid, hub::RepoId repo, Claim claim);
     Claim claim_of(uid_t uid, hub::Token token) const;
     void require_few_questions(uid_t uid) const;
+    Awaitable<std::vector<hub::RepoId>> cached_repos();
     Awaitable<> set_doors();
 
     const GatekeeperContext context;
@@ -74,14 +78,24 @@ Gatekeeper::Impl::Impl(GatekeeperContext given, GatekeeperOptions chosen)
       hearings{context, grants, doors, tasks}, rounds{context, grants, hearings, tasks},
       cases{tasks} {}
 
+Awaitable<std::vector<hub::RepoId>> Gatekeeper::Impl::cached_repos() {
+    while (context.cached_repos) {
+        try {
+            std::vector<hub::RepoId> found = co_await context.cached_repos();
+            co_return found;
+        } catch (const Error& error) { // folders that nothing is known of must not stay open
+            log::error("access", "the repos in the cache cannot be listed: {}", error.message());
+        }
+        co_await async::sleep_for(list_again);
+    }
+    co_return std::vector<hub::RepoId>{};
+}
+
 /// Folders are set one after the other, those that must not stay open first.
 Awaitable<> Gatekeeper::Impl::set_doors() {
     const std::vector<hub::RepoId> known = grants.repos();
     const std::set<hub::RepoId> in_book{known.begin(), known.end()};
-    std::vector<hub::RepoId> cached;
-    if (context.cached_repos) {
-        cached = co_await context.cached_repos();
-    }
+    const std::vector<hub::RepoId> cached = co_await cached_repos();
     for (const auto& repo : cached) {
         if (!grants.is_public(repo)) {
             co_await doors.close(repo);
@@ -192,6 +206,10 @@ bool Gatekeeper::admits(uid_t uid, const hub::RepoId& repo) {
         impl_->rounds.look_into(repo, impl_->options.grant_ttl);
     }
     return true;
+}
+
+void Gatekeeper::doubt(uid_t uid, const hub::RepoId& repo) {
+    impl_->rounds.doubt(uid, repo);
 }
 
 bool Gatekeeper::is_public(const hub::RepoId& repo) const {

@@ -54,6 +54,7 @@ class Gatekeeper final : public Gate {
     Awaitable<> require(uid_t uid, hub::Token token, hub::RepoId repo) override;
 
     bool admits(uid_t uid, const hub::RepoId& repo) override;
+    void doubt(uid_t uid, const hub::RepoId& repo) override;
     bool is_public(const hub::RepoId& repo) const override;
 
     /// The account has no stored token any more: grants that it proved end.

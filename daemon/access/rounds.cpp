@@ -102,6 +102,13 @@ void Rounds::look_into(const hub::RepoId& repo, BootClock::duration at_most_ever
     }
 }
 
+void Rounds::doubt(uid_t uid, const hub::RepoId& repo) {
+    look_into(repo, owner_pause);
+    if (grants_.admits(uid, repo, context_.now()) && !grants_.is_public(repo)) {
+        tasks_.spawn("doubt about a grant", renew(uid, repo));
+    }
+}
+
 Awaitable<> Rounds::ask_for_others(hub::RepoId repo) {
     try {
         const auto permit = co_await background_.acquire();

@@ -27,6 +27,9 @@ class Rounds {
     /// is, for the sake of others. At most one question per repo in `at_most_every`.
     void look_into(const hub::RepoId& repo, BootClock::duration at_most_every);
 
+    /// Asks again, soon, what is held true of the repo and of the account's grant.
+    void doubt(uid_t uid, const hub::RepoId& repo);
+
   private:
     Awaitable<> watch_grants();
     Awaitable<> watch_publics();

@@ -35,6 +35,16 @@ std::uint64_t bytes_of(const store::Entries& entries) noexcept {
 
 } // namespace
 
+Awaitable<store::Entries> select_files(async::BlockingPool& pool, hub::TreePtr tree,
+                                       Filter filter) {
+    constexpr std::size_t few = 1'000; // compared in a millisecond or two
+    if (tree->files.size() <= few || (filter.include.empty() && filter.exclude.empty())) {
+        co_return select(*tree, filter).value();
+    }
+    store::Entries wanted = co_await pool.run([&] { return select(*tree, filter).value(); });
+    co_return wanted;
+}
+
 std::uint64_t DownloadWork::InAir::done() const noexcept {
     return std::min(ticket->done(), entry->size);
 }
@@ -83,7 +93,7 @@ Awaitable<> DownloadWork::resolve(std::function<void()> changed) {
 
 Awaitable<> DownloadWork::sort_out() {
     const auto& order = record_.order;
-    store::Entries wanted = select(*tree_, order.filter).value();
+    store::Entries wanted = co_await select_files(context_.pool, tree_, order.filter);
     charge_ = co_await context_.quotas.charge(order.uid, order.repo, access::blob_sizes(wanted));
     if (order.force) {
         missing_ = in_tree(wanted);

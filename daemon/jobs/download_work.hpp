@@ -26,10 +26,14 @@ struct DownloadContext {
     store::Store& store;
     transfer::Flights& flights;
     transfer::Lookups& lookups;
-    Room* room = nullptr; ///< null: nobody knows how much room there is
+    Room* room = nullptr;      ///< null: nobody knows how much room there is
+    async::BlockingPool& pool; ///< for comparing many paths with patterns
     std::size_t files_at_once = 32;
     std::function<hub::Token(uid_t)> stored_token = {}; ///< see TableContext
 };
+
+/// As select(), away from the control thread where it may take long. Throws its Errors.
+Awaitable<store::Entries> select_files(async::BlockingPool& pool, hub::TreePtr tree, Filter filter);
 
 /// Brings the files of one job into its snapshot: asks whether its account may read the repo (a job
 /// may run long after it was asked for), finds out the commit, puts in place what is held,

@@ -15,6 +15,11 @@ namespace wharf::jobs {
 
 namespace {
 
+/// A plan lists its files; so that one account's cannot fill the memory, it has few of those that
+/// have many at one time.
+constexpr std::size_t large_tree = 5'000;
+constexpr std::ptrdiff_t large_plans_at_once = 4;
+
 /// For more files than this, looking at each would keep the control thread from others.
 constexpr std::size_t most_warm_files = 8;
 
@@ -30,6 +35,12 @@ DownloadOrder order_for(const DownloadRequest& request, std::string commit) {
             .filter = request.filter,
             .force = request.force,
             .token = request.token};
+}
+
+/// What the Hub says to those who may not see a repo.
+bool is_refusal(ErrorKind kind) noexcept {
+    return kind == ErrorKind::repo_not_found || kind == ErrorKind::gated ||
+           kind == ErrorKind::unauthorized || kind == ErrorKind::forbidden;
 }
 
 void require_right_to_fetch(const DownloadRequest& request) {
@@ -87,14 +98,30 @@ std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
 Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note) {
     co_await context_.gate.require(request.uid, request.token, request.repo);
     Plan plan;
-    plan.revision =
-        co_await context_.lookups.commit_of(request.repo, request.revision, request.token, note);
-    plan.tree = co_await context_.lookups.tree(request.repo, plan.revision.commit, request.token,
-                                               std::move(note));
-    plan.wanted = select(*plan.tree, request.filter).value();
+    co_await look_up(request, std::move(note), &plan);
+    if (plan.tree->files.size() > large_tree) {
+        auto& turns = large_plans_.try_emplace(request.uid, large_plans_at_once).first->second;
+        plan.turn = co_await turns.acquire();
+    }
+    plan.wanted = co_await select_files(context_.pool, plan.tree, request.filter);
     plan.count = plan.wanted.size();
     plan.snapshot = context_.store.snapshot_path(request.repo, plan.revision.commit);
     co_return plan;
+}
+
+Awaitable<> Downloads::look_up(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note,
+                               Plan* plan) {
+    try {
+        plan->revision = co_await context_.lookups.commit_of(request.repo, request.revision,
+                                                             request.token, note);
+        plan->tree = co_await context_.lookups.tree(request.repo, plan->revision.commit,
+                                                    request.token, std::move(note));
+    } catch (const Error& error) {
+        if (is_refusal(error.kind())) {
+            context_.gate.doubt(request.uid, request.repo);
+        }
+        throw;
+    }
 }
 
 Awaitable<bool> Downloads::complete_from_cache(DownloadRequest request,

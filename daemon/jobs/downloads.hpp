@@ -1,12 +1,14 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "daemon/async/semaphore.hpp"
 #include "daemon/jobs/download_work.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/transfer/lookups.hpp"
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +35,8 @@ struct Plan {
     std::vector<hub::TreeEntry> wanted;
     std::size_t count = 0; ///< of wanted files; stays when the list is dropped
     std::filesystem::path snapshot;
-    bool finished = false; ///< everything is there and durable, and the ref is right
+    async::Semaphore::Permit turn = {}; ///< of a long list; see Downloads::plan()
+    bool finished = false;              ///< everything is there and durable, and the ref is right
 };
 
 /// Answers requests from what is held and starts jobs for the rest. Control thread.
@@ -47,7 +50,8 @@ class Downloads {
     /// last asked for and still are: finished, without waiting for anything. None: plan() it.
     std::optional<Plan> warm(const DownloadRequest& request) const;
 
-    /// Finds out which commit and which files are meant. `note` shows what is being waited for.
+    /// Finds out which commit and which files are meant; waits when the account has several long
+    /// lists at hand already. `note` shows what is being waited for.
     Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note);
 
     /// Puts what is held into the snapshot; true when that is everything.
@@ -90,11 +94,14 @@ class Downloads {
     void set_files_at_once(std::size_t files) noexcept { context_.files_at_once = files; }
 
   private:
+    Awaitable<> look_up(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note,
+                        Plan* plan);
     struct Planning;
     Awaitable<> make_plan(DownloadRequest request, std::shared_ptr<Planning> planning);
     Awaitable<std::shared_ptr<Plan>> plan_soon(DownloadRequest request);
 
     DownloadContext context_;
+    std::map<uid_t, async::Semaphore> large_plans_; ///< by account
     JobTable table_;
 };
 

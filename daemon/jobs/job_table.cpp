@@ -364,11 +364,14 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token t
         throw wrong_state(*record);
     }
     require_place_in_queue(record->order.uid);
-    if (token.empty() || viewer.uid != record->order.uid) {
+    const bool was_given = !token.empty() && viewer.uid == record->order.uid;
+    if (!was_given) {
         token = token_of(*record).value();
     }
-    if (token.empty()) {
-        token = stored_token(record->order.uid);
+    const bool was_refused = record->failure && record->failure->kind() == ErrorKind::unauthorized;
+    hub::Token stored = stored_token(record->order.uid);
+    if (!was_given && !stored.empty() && (token.empty() || was_refused)) {
+        token = std::move(stored);
     }
     record->sealed_token.clear();
     const auto job = add(once_more(*std::move(record)));

@@ -62,8 +62,40 @@ void check_token(const hub::Token& token) {
     }
 }
 
+/// How many questions about tokens an account may have on their way to the Hub: they are quotas of
+/// all.
+constexpr unsigned most_questions = 4;
+
+/// One of these, as long as it lives.
+class Question {
+  public:
+    /// Throws a rate_limited Error when there are too many.
+    Question(std::map<uid_t, unsigned>& asking, uid_t uid) : asking_{asking}, uid_{uid} {
+        if (asking_[uid_] >= most_questions) {
+            throw Error{
+                ErrorKind::rate_limited,
+                fmt::format("{} questions about tokens of yours are on their way to the Hub",
+                            most_questions),
+                "wait until they are answered, then try again"};
+        }
+        ++asking_[uid_];
+    }
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+    ~Question() {
+        if (--asking_[uid_] == 0) {
+            asking_.erase(uid_);
+        }
+    }
+
+  private:
+    std::map<uid_t, unsigned>& asking_;
+    uid_t uid_;
+};
+
 Awaitable<access::StoredToken> log_in(const AuthCallContext& context, uid_t uid, hub::Token token) {
     check_token(token);
+    const Question question{*context.asking, uid};
     const hub::TokenOwner owner = co_await context.whoami(token);
     access::StoredToken about{.uid = uid,
                               .user = as_name(owner.name),
@@ -110,6 +142,7 @@ Awaitable<> who_am_i(const AuthCallContext& context, Call& call) {
     if (given.token.empty()) {
         throw not_logged_in();
     }
+    const Question question{*context.asking, call.peer().uid};
     const hub::TokenOwner owner = co_await context.whoami(std::move(given.token));
     json::array orgs;
     for (const auto& org : owner.orgs) {

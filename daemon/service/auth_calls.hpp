@@ -5,6 +5,8 @@
 #include "daemon/service/dispatcher.hpp"
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <sys/types.h>
 
@@ -19,6 +21,9 @@ struct AuthCallContext {
     std::function<Awaitable<hub::TokenOwner>(hub::Token)> whoami;
     /// Told when an account's stored token is gone or replaced: what it proved counts no more.
     std::function<void(uid_t)> token_changed;
+    /// How many questions each account has on their way to the Hub.
+    std::shared_ptr<std::map<uid_t, unsigned>> asking =
+        std::make_shared<std::map<uid_t, unsigned>>();
 };
 
 /// Adds the methods of org.wharf.Auth. Requires: all that the context refers to outlives the

@@ -99,6 +99,7 @@ class DownloadCall {
         const auto watch = downloads_.start(request_, *plan_);
         watch_ = watch.get();
         const ScopeExit leave{[this] { watch_ = nullptr; }};
+        plan_->turn.release();
         if (plan_->count > 1) { // a job may take days: its lists are not held twice
             plan_->wanted = {};
             plan_->tree.reset();

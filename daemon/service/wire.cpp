@@ -53,6 +53,7 @@ jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     request.filter.files = texts(parameters, "files");
     request.filter.include = texts(parameters, "include");
     request.filter.exclude = texts(parameters, "exclude");
+    request.filter = jobs::check_filter(std::move(request.filter)).value();
     request.force = read_flag(parameters, "force");
     if (const auto* value = member(parameters, "priority")) {
         request.priority = jobs::priority_from(text(*value)).value();

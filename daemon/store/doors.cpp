@@ -66,26 +66,25 @@ Readers Doors::set(const std::string& repo_folder, Readers wanted) {
         return known->second.open_to;
     }
     doors_.erase(repo_folder);
-    Unsynced unsynced;
-    const auto folder = lets_anybody_in(wanted)
-                            ? std::make_optional(cache_.make(repo_folder, &unsynced))
-                            : cache_.open(repo_folder);
-    if (!folder) {
-        return {}; // made closed, if ever
+    const auto folder = cache_.open(repo_folder);
+    Readers open_to;
+    if (folder) {
+        open_to = open(repo_folder, *folder, wanted);
+    } else if (wanted.everyone || acls_) {
+        open_to = wanted; // when there is something to read: see keep()
     }
-    sync_all(unsynced); // who finds the folder there takes it for durable
-    Readers open_to = open(repo_folder, *folder, wanted);
     if (lets_anybody_in(wanted)) {
         doors_.emplace(repo_folder, Door{std::move(wanted), open_to, state_of(repo_folder)});
     }
     return open_to;
 }
 
-void Doors::keep(const std::string& repo_folder) {
+std::optional<Readers> Doors::keep(const std::string& repo_folder) {
     const auto known = doors_.find(repo_folder);
-    if (known != doors_.end() && known->second.state != state_of(repo_folder)) {
-        set(repo_folder, known->second.wanted);
+    if (known == doors_.end() || known->second.state == state_of(repo_folder)) {
+        return {};
     }
+    return set(repo_folder, known->second.wanted);
 }
 
 Readers Doors::open(const std::string& repo_folder, const Directory& folder,

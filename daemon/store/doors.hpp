@@ -20,13 +20,15 @@ class Doors {
     Doors(const Directory& cache, bool acls, bool shared)
         : cache_{cache}, acls_{acls}, shared_{shared} {}
 
-    /// Lets these in and no others; see Store::set_readers(). Returns whom the door now opens to:
+    /// Lets these in and no others, also into a folder that is made later (a repo that somebody
+    /// only asked about has none); see Store::set_readers(). Returns whom the door now opens to:
     /// fewer where it cannot open to all of them. Throws storage Errors.
     Readers set(const std::string& repo_folder, Readers wanted);
 
-    /// Opens a folder that was removed and made anew, or whose rights somebody changed, to those
-    /// for whom it was open. One stat(2) if there is nothing to do.
-    void keep(const std::string& repo_folder);
+    /// Opens a folder that was made since, removed and made anew, or whose rights somebody changed,
+    /// to those for whom it was open. One stat(2) if there is nothing to do; else whom it opens to
+    /// now.
+    std::optional<Readers> keep(const std::string& repo_folder);
 
   private:
     /// Changes with every change of rights.

@@ -119,11 +119,15 @@ Awaitable<> Store::save_tree(hub::RepoId repo, std::string commit, hub::TreePtr 
 Awaitable<BroughtIn> Store::bring_in(hub::RepoId repo, std::string commit, Entries wanted) {
     const std::string folder = layout::repo_folder(repo);
     require_commit(commit);
+    std::optional<Readers> open_to;
     Shelf::Sorted sorted = co_await impl_->disk.run([&] {
         auto result = impl_->shelf.bring_in(folder, commit, std::move(wanted));
-        impl_->doors.keep(folder);
+        open_to = impl_->doors.keep(folder);
         return result;
     });
+    if (open_to) {
+        impl_->open_to.insert_or_assign(repo, *std::move(open_to));
+    }
     if (sorted.settled) {
         for (std::size_t i = 0; i < sorted.placed.size(); ++i) {
             impl_->warm.remember(folder, commit, sorted.placed[i], sorted.stamps[i]);

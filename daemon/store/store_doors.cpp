@@ -11,13 +11,27 @@
 
 namespace wharf::store {
 
+namespace {
+
+/// Takes away from `open_to` who is not among `readers`.
+void narrow(Readers& open_to, const Readers& readers) {
+    if (!readers.everyone) {
+        open_to.everyone = false;
+        std::erase_if(open_to.uids, [&](uid_t uid) { return !readers.uids.contains(uid); });
+    }
+}
+
+} // namespace
+
 Awaitable<> Store::set_readers(hub::RepoId repo, Readers readers) {
     const std::string folder = layout::repo_folder(repo);
-    impl_->open_to.erase(repo); // meanwhile nobody is told that a path will do
+    narrow(impl_->open_to[repo], readers); // who is shut out is not told that a path will do
     Readers open_to =
         co_await impl_->disk.run([&] { return impl_->doors.set(folder, std::move(readers)); });
     if (open_to.everyone || !open_to.uids.empty()) {
         impl_->open_to.insert_or_assign(std::move(repo), std::move(open_to));
+    } else {
+        impl_->open_to.erase(repo);
     }
 }
 

@@ -23,10 +23,11 @@ class NoBody final : public net::HttpResponse::Body {
     Awaitable<std::size_t> read_some(std::span<std::byte>) override { co_return 0; }
 };
 
-const hub::ExpectedFile expected{
-    {{hub::RepoType::model, "org/name"}, "1234567890abcdef1234567890abcdef12345678", "a/b.bin"},
-    "abcdef7890abcdef1234567890abcdef12345678",
-    1000};
+const std::string commit = "1234567890abcdef1234567890abcdef12345678";
+const hub::ExpectedFile expected{{{hub::RepoType::model, "org/name"}, commit, "a/b.bin"},
+                                 commit,
+                                 "abcdef7890abcdef1234567890abcdef12345678",
+                                 1000};
 
 void check_error(const Error& error) {
     for (const std::string& text : {error.message(), error.hint()}) {

@@ -166,6 +166,24 @@ Awaitable<> closed_at_once(Scene& scene) {
     CHECK(scene.doors[open_repo] == only({}));
 }
 
+/// What the Hub refuses elsewhere is heard, long before anybody's time is over.
+Awaitable<> doubted(Scene& scene) {
+    CHECK_ASK(alice, Token{}, open_repo, "ok");
+    CHECK_ASK(alice, alices, gated_repo, "ok");
+    CHECK_ASK(bob, bobs, gated_repo, "ok");
+    scene.hub.standings.erase(open_repo);
+    scene.hub.readers[gated_repo].erase(std::string{bobs.reveal()});
+    scene.keeper().doubt(alice, open_repo);
+    scene.keeper().doubt(alice, gated_repo);
+    scene.keeper().doubt(bob, gated_repo);
+    co_await Scene::settle();
+    CHECK(scene.doors[open_repo] == only({}));
+    CHECK(scene.doors[gated_repo] == only({alice}));
+    CHECK_FALSE(scene.keeper().admits(alice, open_repo));
+    CHECK_FALSE(scene.keeper().admits(bob, gated_repo));
+    CHECK(scene.keeper().admits(alice, gated_repo));
+}
+
 Awaitable<> revoked(Scene& scene) {
     CHECK_ASK(alice, alices, gated_repo, "ok");
     CHECK_ASK(bob, bobs, gated_repo, "ok");
@@ -398,6 +416,10 @@ TEST_CASE("without a token, one is told what the Hub would say, and how to log i
 TEST_CASE("what is not public takes each account's own proof") {
     play(own_proofs);
 }
+TEST_CASE("a refusal met elsewhere makes it look again at once") {
+    play(doubted);
+}
+
 TEST_CASE("a stored token proves for its account only") {
     play(stored_tokens);
 }

@@ -108,3 +108,19 @@ TEST_CASE("files are selected by name or by patterns") {
     REQUIRE(missing.has_error());
     CHECK(missing.error().kind() == wharf::ErrorKind::file_not_found);
 }
+
+TEST_CASE("a filter that nobody in order would ask for is refused") {
+    using wharf::jobs::check_filter;
+    using Texts = std::vector<std::string>;
+    const auto refused = [](Filter filter) {
+        const auto checked = check_filter(std::move(filter));
+        return checked.has_error() && checked.error().kind() == wharf::ErrorKind::invalid_request;
+    };
+    const Filter usual{.files = {}, .include = Texts(200, "*.json"), .exclude = {"onnx/*"}};
+    CHECK(check_filter(usual).value() == usual);
+    CHECK(refused({.files = {}, .include = Texts(200, "*"), .exclude = Texts(57, "?")}));
+    CHECK(refused({.files = {}, .include = {"*[" + std::string(5000, 'z') + "]"}, .exclude = {}}));
+    CHECK(refused({.files = Texts(2000, std::string(1000, 'n')), .include = {}, .exclude = {}}));
+    CHECK_FALSE(
+        refused({.files = Texts(500, std::string(1000, 'n')), .include = {}, .exclude = {}}));
+}

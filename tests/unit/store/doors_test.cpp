@@ -164,20 +164,23 @@ TEST_CASE("which accounts can go by path is known") {
     CHECK_FALSE(f.store().path_is_open_to(model, alice)); // nobody gets as far as the door
 }
 
-TEST_CASE("a folder is made for those who may enter, not to keep everybody out") {
+TEST_CASE("who may enter is known before there is a folder, and none is made for that") {
     Walls f;
-    f.set(model, nobody);
-    CHECK_FALSE(fs::exists(f.repo()));
+    f.set(other, nobody);
     f.set(model, everyone);
+    CHECK(f.get(f.store().repos()).empty());
+    CHECK(f.store().path_is_open_to(model, alice));
+    f.publish(model, file, "right");
+    CHECK(mode(f.repo()) == 0700);
+    f.bring(model);
     CHECK(mode(f.repo()) == 0755);
-    f.set(other, {.everyone = false, .uids = {alice}});
-    CHECK(fs::exists(f.other_repo()));
-    CHECK(f.get(f.store().repos()).size() == 2);
+    CHECK(f.get(f.store().repos()) == std::vector{model});
 }
 
 TEST_CASE("what is as it should be is left alone") {
     Walls f;
     const Readers readers{.everyone = false, .uids = {alice, bob}};
+    f.publish(model, file, "right");
     f.set(model, readers);
     const auto before = stat_of(f.repo());
     f.set(model, readers);
@@ -240,14 +243,14 @@ TEST_CASE("more accounts than an ACL holds: as many as fit, and it is known who"
         uids.insert(uid);
     }
     f.set(model, {.everyone = false, .uids = uids});
+    f.publish(model, file, "right");
+    const auto path = f.bring(model);
     const auto let_in = [&](uid_t uid) { return f.store().path_is_open_to(model, uid); };
     const auto count = std::ranges::count_if(uids, let_in);
     CHECK(count >= 20);
     CHECK(count < 9'000);
     CHECK(let_in(50'000));
     if (can_be_others()) {
-        f.publish(model, file, "right");
-        const auto path = f.bring(model);
         CHECK(reads(50'000, path));
         CHECK(reads(50'000 + static_cast<uid_t>(count) - 1, path));
         CHECK_FALSE(reads(50'000 + static_cast<uid_t>(count), path));
@@ -261,6 +264,7 @@ TEST_CASE("more accounts than an ACL holds: as many as fit, and it is known who"
 TEST_CASE("without ACLs restricted repos stay closed") {
     const TempDir dir;
     const Directory cache{dir.path(), 0700};
+    fs::create_directory(dir / "models--a");
     Doors doors{cache, false, false};
     CHECK(doors.set("models--a", {.everyone = false, .uids = {alice}}) == nobody);
     CHECK(mode(dir / "models--a") == 0700);

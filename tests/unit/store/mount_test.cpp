@@ -208,13 +208,15 @@ TEST_CASE("where there are no ACLs, only public repos open, and that is known") 
     CHECK_FALSE(f.store().has_acls());
     CHECK(mode(f.staging()) == 0700);
     f.run(f.store().set_readers(model, {.everyone = false, .uids = {40'001}}));
-    CHECK(mode(f.repo()) == 0700);
     CHECK_FALSE(f.store().path_is_open_to(model, 40'001));
     f.run(f.store().set_readers(other, {.everyone = true, .uids = {}}));
-    CHECK(mode(f.other_repo()) == 0755);
-    CHECK(f.store().path_is_open_to(other, 40'001));
     const auto file = entry("a", "right");
     f.publish(model, file, "right");
     f.bring_in(model, commit_a, {file});
+    f.bring_in(other, commit_a, {file});
+    CHECK(mode(f.repo()) == 0700);
+    CHECK_FALSE(f.store().path_is_open_to(model, 40'001));
+    CHECK(mode(f.other_repo()) == 0755);
+    CHECK(f.store().path_is_open_to(other, 40'001));
     CHECK(f.get(f.store().open_file(model, commit_a, "a")).is_open());
 }
