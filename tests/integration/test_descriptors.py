@@ -61,7 +61,9 @@ def ask(box: Daemon, user: User, method: str, **parameters: Any) -> tuple[dict[s
     return reply["parameters"], numbers
 
 
-def named(box: Daemon, user: User, repo: str, names: list[str], **parameters: Any) -> tuple[dict[str, Any], list[int]]:
+def named(
+    box: Daemon, user: User, repo: str, names: list[str], **parameters: Any
+) -> tuple[dict[str, Any], list[int]]:
     """The result of a download with descriptors, and these in the order that it says."""
     reply, numbers = ask(box, user, "Download", repo=repo, files=names, descriptors=True, **parameters)
     result = reply["result"]
@@ -213,7 +215,9 @@ def bare_box(place: Path, hub: TestHub) -> Iterator[Daemon]:
         yield stack.enter_context(watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **OPEN)))
 
 
-def command(box: Daemon, user: User, home: Path, *arguments: str | Path, token: str = "") -> subprocess.CompletedProcess[str]:
+def command(
+    box: Daemon, user: User, home: Path, *arguments: str | Path, token: str = ""
+) -> subprocess.CompletedProcess[str]:
     environment = {
         "HOME": str(home),
         "WHARF_SOCKET": str(box.socket),

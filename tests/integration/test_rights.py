@@ -63,8 +63,8 @@ class Box(Daemon):
         assert failed.value.hint, "it says whom to ask"
         return failed.value.name == "Forbidden"
 
-    def run(self, user: User, *arguments: str | Path, home: str = "/nonexistent") -> subprocess.CompletedProcess[str]:
-        environment = {"WHARF_SOCKET": str(self.socket), "HOME": home}
+    def run(self, user: User, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {"WHARF_SOCKET": str(self.socket), "HOME": "/nonexistent"}
         return user.run(BUILD / "wharf", *arguments, environment=environment)
 
 
@@ -102,7 +102,8 @@ def test_what_is_cached_may_be_had(box: Box, hub: TestHub, place: Path) -> None:
         result = box.fetch(reader, repo, HELD, revision=revision)["result"]
         assert reader.do(read, result["files"][0]) == f"of {repo}"
         assert box.fetch(reader, repo, HELD, revision=revision, detach=True)["result"]
-        assert box.fetch(reader, repo, HELD, revision=revision, descriptors=True)["result"]["descriptors"] == [0]
+        result = box.fetch(reader, repo, HELD, revision=revision, descriptors=True)["result"]
+        assert result["descriptors"] == [0]
         opened = box.call(reader, "Downloads.Open", repo=repo, file=HELD, revision=revision)
         assert opened["size"] == len(f"of {repo}")
     with reader.client(box.socket) as client:
