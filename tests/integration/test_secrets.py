@@ -140,9 +140,14 @@ def place() -> Iterator[Path]:
         yield place
 
 
+def trail_in(place: Path) -> dict[str, dict[str, str]]:
+    """Settings: everything is taken down, in a file that is searched, too."""
+    return {"audit": {"file": str(place / "audit.log"), "log": "all"}}
+
+
 @pytest.fixture
 def box(place: Path, hub: TestHub) -> Iterator[Daemon]:
-    settings = {**QUICK, **OPEN}
+    settings = {**QUICK, **OPEN, **trail_in(place)}
     with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as daemon:
         yield daemon
 
@@ -256,6 +261,9 @@ def test_no_secret_is_anywhere(box: Daemon, hub: TestHub, place: Path) -> None:
         **{f"{name} for others": data for name, data in new_user().do(read_process, pid).items()},
         **{f"{name} for its own account": data for name, data in DAEMON.do(read_process, pid).items()},
     }
+    trail = (place / "audit.log").read_text()
+    for action in ("grant", "refuse", "download", "login", "logout"):
+        assert f'"action":"{action}"' in trail, f"nothing to search for {action}"
     # What root reads of the process; its memory is another matter.
     places |= {n: d for n, d in read_process(pid).items() if not n.endswith(("/mem", "/pagemap"))}
     assert occurrences(places, secrets) == []
@@ -281,7 +289,8 @@ def test_a_proxys_password_is_nowhere(place: Path, hub: TestHub) -> None:
     try:
         # In the environment: a configuration file with it would be read by this very test.
         environment = {"HTTP_PROXY": address, "http_proxy": address, "HTTPS_PROXY": address}
-        with watched(Daemon(hub.endpoint, place, environment, DAEMON_UID, **QUICK, **OPEN)) as box:
+        settings = {**QUICK, **OPEN, **trail_in(place)}
+        with watched(Daemon(hub.endpoint, place, environment, DAEMON_UID, **settings)) as box:
             user = new_user()
             use = Use(box, hub, folder_of(user, place.parent), user)
             assert use.wharf("download", "org/secrets-proxied") == 0, box.log[-2000:]
