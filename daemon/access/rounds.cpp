@@ -28,6 +28,19 @@ constexpr std::chrono::minutes pause_after_trouble{1};
 constexpr std::chrono::seconds owner_pause{15};
 constexpr std::size_t many_repos = 1'000;
 
+/// Whether the last question of that key was long enough ago; counts this one.
+template <typename Key>
+bool is_due(std::map<Key, BootClock::time_point>& not_before, const Key& key,
+            BootClock::time_point now, BootClock::duration at_most_every) {
+    if (not_before.size() >= many_repos) {
+        std::erase_if(not_before, [now](const auto& entry) { return entry.second <= now; });
+    }
+    auto& then = not_before[key];
+    const bool due = now >= then;
+    then = due ? now + at_most_every : then;
+    return due;
+}
+
 Span until(BootClock::time_point then, Moment now, Span longest) {
     return std::clamp<Span>(then - now.boot, Span::zero(), longest);
 }
@@ -91,20 +104,16 @@ Awaitable<> Rounds::ask_again(hub::RepoId repo) {
 }
 
 void Rounds::look_into(const hub::RepoId& repo, BootClock::duration at_most_every) {
-    const auto now = context_.now().boot;
-    if (not_before_.size() >= many_repos) {
-        std::erase_if(not_before_, [now](const auto& entry) { return entry.second <= now; });
-    }
-    auto& not_before = not_before_[repo];
-    if (now >= not_before) {
-        not_before = now + at_most_every;
+    if (is_due(not_before_, repo, context_.now().boot, at_most_every)) {
         tasks_.spawn("standing of a repo", ask_for_others(repo));
     }
 }
 
 void Rounds::doubt(uid_t uid, const hub::RepoId& repo) {
     look_into(repo, owner_pause);
-    if (grants_.admits(uid, repo, context_.now()) && !grants_.is_public(repo)) {
+    const Moment now = context_.now();
+    if (!grants_.is_public(repo) && grants_.admits(uid, repo, now) &&
+        is_due(renew_not_before_, std::pair{repo, uid}, now.boot, owner_pause)) {
         tasks_.spawn("doubt about a grant", renew(uid, repo));
     }
 }

@@ -4,6 +4,7 @@
 #include "daemon/async/semaphore.hpp"
 
 #include <map>
+#include <utility>
 
 namespace wharf::access {
 
@@ -45,6 +46,8 @@ class Rounds {
     async::Event grants_changed_;
     async::Event woken_;
     std::map<hub::RepoId, BootClock::time_point> not_before_; ///< of look_into()
+    std::map<std::pair<hub::RepoId, uid_t>, BootClock::time_point>
+        renew_not_before_; ///< of doubt()
 };
 
 } // namespace wharf::access
