@@ -47,6 +47,7 @@ ODD: dict[str, Callable[[Path], object]] = {
     "unreadable": unreadable,
     "100 MB of zeros": sparse,
     "binary": lambda path: path.write_bytes(bytes(range(256)) * 100),
+    "fifo": lambda path: (os.mkfifo(path), path.chmod(0o644)),
     "program": lambda path: path.symlink_to(BUILD / "wharfd"),
 }
 
