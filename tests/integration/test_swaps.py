@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,6 +152,25 @@ def test_a_folder_of_the_target_that_is_renamed_away(
     assert (parent / "moved" / LARGE).read_bytes() == FILES[LARGE]
 
 
+@pytest.mark.parametrize("swapped", ["target", "parent"])
+def test_a_local_dir_below_a_folder_of_the_attacker(
+    box: Daemon, hub: TestHub, place: Path, victim: User, attacker: User, swapped: str
+) -> None:
+    """The attacker swaps the very folder that the victim names, or one above it."""
+    repo = f"swaps/outer-{swapped}"
+    hub.admin.create_repo(repo, files=FILES)
+    canary, home = canary_of(victim, place), folder_of(victim, place)
+    parent = make_folder(attacker, place / "of-the-attacker")
+    for number in range(ROUNDS):
+        above = make_folder(victim, parent / str(number))
+        target = make_folder(victim, above / "target", 0o755)
+        swap = Swap(target if swapped == "target" else above, canary)
+        with swapping(attacker, [swap]):
+            done = fetch_into(target, repo, victim, box, home)
+        check_ended(done)
+        check_untouched(canary)
+
+
 # --- An adopted cache that others may write to ---
 
 
@@ -274,3 +294,28 @@ def test_a_planted_runtime_folder(
     assert f"{folder} is not a directory that only you can use" in done.stderr
     assert "XDG_RUNTIME_DIR" in done.stderr
     check_untouched(bait)
+
+
+@pytest.mark.parametrize("planted", ["folder", "link"])
+def test_a_planted_folder_below_the_runtime_folder(
+    place: Path, victim: User, attacker: User, hub: TestHub, planted: str
+) -> None:
+    """XDG_RUNTIME_DIR names a folder that others may write to, and one of them was first: whoever
+    owns the socket's folder could put his own socket there and answer."""
+    runtime = make_folder(victim, place / "runtime", 0o777)
+    home = folder_of(victim, place)
+    if planted == "folder":
+        attacker.do(make_folder, attacker, runtime / "wharf")
+    else:
+        theirs = make_folder(attacker, place / "theirs")
+        attacker.do(os.symlink, theirs, runtime / "wharf")
+    environment = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "HF_ENDPOINT": hub.endpoint}
+    with victim.start(BUILD / "wharfd", "--user", environment=environment) as process:
+        deadline = time.monotonic() + 3
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        runs = process.poll() is None
+        process.kill()
+        _, error = process.communicate(timeout=10)
+    assert not runs, f"it serves from a folder that is another's:\n{error}"
+    assert process.returncode in (1, 2) and str(runtime / "wharf") in error
