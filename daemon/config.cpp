@@ -1,5 +1,6 @@
 #include "daemon/config.hpp"
 
+#include "base/unique_fd.hpp"
 #include "daemon/config_keys.hpp"
 #include "daemon/config_limits.hpp"
 #include "daemon/config_read.hpp"
@@ -9,10 +10,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <sstream>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 // Reads TOML: everything in the file must be a known key in a known table. All faults are collected
@@ -162,19 +164,53 @@ Result<Config> read_text(std::string_view text, std::string_view file, Config de
     return defaults;
 }
 
+namespace {
+
+/// Far more than all keys and comments; what is larger is no configuration.
+constexpr off_t largest_file = 1 << 20;
+
+Error unreadable(const std::filesystem::path& file, std::string_view why) {
+    return Error{ErrorKind::invalid_request, fmt::format("{}: {}", file.native(), why),
+                 "name a readable configuration file"};
+}
+
+Error unreadable(const std::filesystem::path& file, int error_number) {
+    return unreadable(file, std::generic_category().message(error_number));
+}
+
+/// Waits for nobody: a pipe in a file's place must not stop the daemon.
+std::string text_of(const std::filesystem::path& file) {
+    const UniqueFd fd{adopt_fd, ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    struct stat info{};
+    if (!fd || ::fstat(fd.value(), &info) != 0) {
+        throw unreadable(file, errno);
+    }
+    if (S_ISDIR(info.st_mode)) {
+        throw unreadable(file, EISDIR);
+    }
+    if (!S_ISREG(info.st_mode) || info.st_size > largest_file) {
+        throw unreadable(file, "no regular file, or larger than 1 MiB");
+    }
+    std::string text(static_cast<std::size_t>(info.st_size), '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t n = ::read(fd.value(), text.data() + size, text.size() - size);
+        if (n < 0) {
+            throw unreadable(file, errno);
+        }
+        if (n == 0) {
+            break;
+        }
+        size += static_cast<std::size_t>(n);
+    }
+    text.resize(size);
+    return text;
+}
+
+} // namespace
+
 Config read_file(const std::filesystem::path& file, Config defaults, const Home& home) {
-    errno = 0;
-    std::ifstream in{file};
-    std::ostringstream text;
-    if (in.peek() != std::ifstream::traits_type::eof()) {
-        text << in.rdbuf();
-    }
-    if (!in.is_open() || errno != 0) {
-        throw Error{ErrorKind::invalid_request,
-                    fmt::format("{}: {}", file.native(), std::generic_category().message(errno)),
-                    "name a readable configuration file"};
-    }
-    return read_text(text.str(), file.native(), std::move(defaults), home).value();
+    return read_text(text_of(file), file.native(), std::move(defaults), home).value();
 }
 
 } // namespace config

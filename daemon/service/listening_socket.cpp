@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -69,6 +70,25 @@ void make_parents(const std::string& path, mode_t mode) {
     }
 }
 
+/// Whoever owns the socket's folder could put a socket of his own there and answer in our place.
+void require_own_folder(const std::string& path) {
+    const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+    struct stat named{};
+    struct stat meant{};
+    if (::lstat(folder.c_str(), &named) != 0 || ::stat(folder.c_str(), &meant) != 0) {
+        throw_errno("looking at", folder);
+    }
+    for (const auto& each : {named, meant}) {
+        if (each.st_uid != 0 && each.st_uid != ::geteuid()) {
+            throw Error{ErrorKind::forbidden,
+                        fmt::format("{} belongs to another user, who could answer there in the "
+                                    "daemon's place",
+                                    folder),
+                        "remove it, or set [daemon] socket to a folder of this account"};
+        }
+    }
+}
+
 Error taken(const std::string& path) {
     return Error{ErrorKind::unavailable, "another daemon serves " + path,
                  "stop it first, or give this one another socket"};
@@ -127,6 +147,7 @@ ListeningSocket ListeningSocket::open(const ListenOptions& options) {
     const std::string& path = options.path;
     const sockaddr_un address = address_of(path);
     make_parents(path, options.directory_mode);
+    require_own_folder(path);
     ListeningSocket result;
     result.path_ = path;
     result.lock_ = take_lock(path);

@@ -152,25 +152,6 @@ def test_a_folder_of_the_target_that_is_renamed_away(
     assert (parent / "moved" / LARGE).read_bytes() == FILES[LARGE]
 
 
-@pytest.mark.parametrize("swapped", ["target", "parent"])
-def test_a_local_dir_below_a_folder_of_the_attacker(
-    box: Daemon, hub: TestHub, place: Path, victim: User, attacker: User, swapped: str
-) -> None:
-    """The attacker swaps the very folder that the victim names, or one above it."""
-    repo = f"swaps/outer-{swapped}"
-    hub.admin.create_repo(repo, files=FILES)
-    canary, home = canary_of(victim, place), folder_of(victim, place)
-    parent = make_folder(attacker, place / "of-the-attacker")
-    for number in range(ROUNDS):
-        above = make_folder(victim, parent / str(number))
-        target = make_folder(victim, above / "target", 0o755)
-        swap = Swap(target if swapped == "target" else above, canary)
-        with swapping(attacker, [swap]):
-            done = fetch_into(target, repo, victim, box, home)
-        check_ended(done)
-        check_untouched(canary)
-
-
 # --- An adopted cache that others may write to ---
 
 
