@@ -68,6 +68,7 @@ void check_parameters(const protocol::Call& call) {
 }
 
 void check_message(std::string_view text) {
+    interfaces(); // they are made once, and no message's doing
     const MemoryLimit limit{(64 << 10) + 64 * text.size()};
     if (const auto call = protocol::decode_call(text)) {
         require(protocol::is_utf8(text), "only UTF-8 is understood");
