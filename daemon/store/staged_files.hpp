@@ -1,0 +1,77 @@
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "daemon/async/awaitable.hpp"
+#include "daemon/hub/types.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace wharf::store {
+
+/// A file that was taken into staging.
+struct StagedFile {
+    std::string name; ///< below the upload's folder; for open()
+    std::uint64_t size = 0;
+    std::string sample; ///< its first bytes, at most 512
+    bool shares_blocks = false; ///< a reflink or hard link: it cost no space and no reading
+    /// When the content is that of a verified blob of the cache: its etag. It was not read then.
+    std::string etag;
+};
+
+/// What is to be taken.
+struct StagingOrder {
+    std::uint64_t upload = 0;
+    uid_t uid = 0;
+    UniqueFd source;    ///< open for reading; from outside, and not to be trusted
+    std::string path;   ///< for messages: where it goes in the repo
+    /// Only so many bytes, of a file that others append to; none: all of it, and it must not
+    /// change meanwhile.
+    std::optional<std::uint64_t> size;
+};
+
+/// Files that people have handed over to be pushed, until their commit is in: one folder for each
+/// upload, beside the cache on its file system and closed to all others. A file is cloned where the
+/// file system can (FICLONE), linked when it is a verified blob of the cache, and else copied. Once
+/// taken it never changes. Calls come from the control thread.
+///
+/// A source may be anything that somebody could open: it may hang (FUSE, NFS), be endless, change,
+/// or be a window into the kernel. So only regular files are taken, none of procfs, sysfs and their
+/// like; what reads them runs on threads that nobody waits for, few for each account; and the room
+/// on the disk is looked at first.
+class StagedFiles {
+  public:
+    virtual ~StagedFiles() = default;
+
+    /// Throws invalid_request for what cannot be taken (no regular file, not open for reading,
+    /// changed while it was read: the message names the path), no_space with numbers, storage.
+    /// Durable against power failures after flush() only. When cancelled, nothing is left.
+    virtual Awaitable<StagedFile> take(StagingOrder order) = 0;
+
+    /// The same for bytes in memory.
+    virtual Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) = 0;
+
+    /// Makes all that was taken for the upload survive a power failure.
+    virtual Awaitable<> flush(std::uint64_t upload) = 0;
+
+    /// Opens a file for reading. Throws storage when it is gone.
+    virtual Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) = 0;
+
+    /// Makes a staged file a blob of the repo, under the etag of `entry`, which its content is
+    /// known to have: by renaming, not by copying. It is gone from staging then. No effect when the
+    /// repo has that blob already.
+    virtual Awaitable<> publish(std::uint64_t upload, std::string name, hub::RepoId repo,
+                                hub::TreeEntry entry) = 0;
+
+    /// Removes all that is staged for the upload; nothing if there is nothing.
+    virtual Awaitable<> discard(std::uint64_t upload) = 0;
+
+    /// Removes the folders of all uploads but these: what crashes left.
+    virtual Awaitable<> keep_only(std::vector<std::uint64_t> uploads) = 0;
+};
+
+} // namespace wharf::store
