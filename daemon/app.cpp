@@ -166,6 +166,7 @@ struct App::Impl {
     access::Quotas quotas;
     access::Gatekeeper gatekeeper;
     jobs::JobStore job_store;
+    jobs::JobTable jobs;
     jobs::Downloads downloads;
     service::DaemonCalls daemon_calls;
     service::Dispatcher dispatcher{service::wharf_service()};
@@ -236,6 +237,14 @@ App::Impl::Impl(Config c, Reload r)
                   .cached_repos = [this] { return store.repos(); }},
                  gatekeeper_options(config)},
       job_store{context.get_executor(), config.daemon.state_dir / "jobs.db"},
+      jobs{{.executor = context.get_executor(),
+            .store = job_store,
+            .sealer = sealer,
+            .make_work = [this](jobs::JobRecord& record) { return downloads.work_for(record); },
+            .options = job_options(config),
+            .audit = &audit,
+            .limits_of = [this](uid_t uid) { return quotas.limits_of(uid); },
+            .stored_token = [this](uid_t uid) { return vault.token_of(uid); }}},
       downloads{{.executor = context.get_executor(),
                  .gate = gatekeeper,
                  .audit = audit,
@@ -245,27 +254,24 @@ App::Impl::Impl(Config c, Reload r)
                  .lookups = lookups,
                  .room = &room,
                  .pool = pool,
-                 .files_at_once = config.transfer.max_connections,
-                 .stored_token = [this](uid_t uid) { return vault.token_of(uid); }},
-                job_store,
-                sealer,
-                job_options(config)},
+                 .files_at_once = config.transfer.max_connections},
+                jobs},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
            .cache_dir = config.cache.dir.native(),
-           .jobs = downloads.table(),
+           .jobs = jobs,
            .flights = flights,
            .connections = connections,
            .clients = [this] { return server ? server->connections() : 0; },
            .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
-    accounts.set_on_news([this](uid_t) { downloads.table().limits_changed(); });
+    accounts.set_on_news([this](uid_t) { jobs.limits_changed(); });
     for (const auto definition : protocol::definitions()) {
         dispatcher.add_interface(definition);
     }
     service::add_download_calls(
         dispatcher, {.downloads = downloads, .vault = vault, .quotas = quotas, .audit = audit});
-    service::add_job_calls(dispatcher, downloads.table());
+    service::add_job_calls(dispatcher, jobs);
     service::add_auth_calls(
         dispatcher,
         {.vault = vault,
@@ -273,8 +279,7 @@ App::Impl::Impl(Config c, Reload r)
          .endpoint = config.hub.endpoint,
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher,
-                             {.quotas = quotas, .accounts = accounts, .jobs = downloads.table()});
+    service::add_quota_calls(dispatcher, {.quotas = quotas, .accounts = accounts, .jobs = jobs});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
@@ -369,13 +374,13 @@ void App::Impl::reload() {
         downloads.set_files_at_once(config.transfer.max_connections);
         lookups.set_options(lookup_options(config));
         config.jobs = wanted.jobs;
-        downloads.table().set_options(job_options(config));
+        jobs.set_options(job_options(config));
         config.access = wanted.access;
         policy.set(config.access.rules);
         gatekeeper.set_options(gatekeeper_options(config));
         config.quota = wanted.quota;
         quotas.set_rules(config.quota);
-        downloads.table().limits_changed();
+        jobs.limits_changed();
         config.audit = wanted.audit;
         audit.set(config.audit.log, audit_sink(config));
         log::info("app", "configuration reloaded");
@@ -388,7 +393,7 @@ void App::Impl::reload() {
 Awaitable<> App::Impl::shut_down() {
     // Calls that only watch a long download use up what drain() gets; the rest is for winding up.
     co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
-    co_await downloads.table().stop();
+    co_await jobs.stop();
     co_await flights.stop();
     co_await gatekeeper.stop();
     co_await lookups.stop();
@@ -416,7 +421,7 @@ int App::run() {
     }
     impl.quotas.start();
     impl.gatekeeper.start();
-    impl.downloads.table().start();
+    impl.jobs.start();
     impl.listen();
     systemd::notify_ready();
     log::info("app", "wharfd {} serves {} from {}", protocol::version(), impl.endpoint.to_log(),

@@ -83,19 +83,19 @@ Awaitable<> DownloadWork::resolve(std::function<void()> changed) {
             throw Error{ErrorKind::network, found.why};
         }
         order.commit = found.commit;
-    } else if (order.ref_before) {
+    } else if (order.download().ref_before) {
         co_return;
     }
     const auto known = co_await context_.store.known_commit(order.repo, order.revision);
-    order.ref_before = known.value_or("");
+    order.download().ref_before = known.value_or("");
     changed();
 }
 
 Awaitable<> DownloadWork::sort_out() {
     const auto& order = record_.order;
-    store::Entries wanted = co_await select_files(context_.pool, tree_, order.filter);
+    store::Entries wanted = co_await select_files(context_.pool, tree_, order.download().filter);
     charge_ = co_await context_.quotas.charge(order.uid, order.repo, access::blob_sizes(wanted));
-    if (order.force) {
+    if (order.download().force) {
         missing_ = in_tree(wanted);
         count(wanted, wanted);
     } else {
@@ -242,7 +242,8 @@ Awaitable<> DownloadWork::fetch(const hub::TreeEntry& entry) {
     const auto& order = record_.order;
     hub::FileSource source{order.repo, order.commit, entry.path, order.token};
     const transfer::Claimant claimant{.uid = order.uid, .priority = record_.priority};
-    const auto ticket = context_.flights.join(std::move(source), entry, order.force, claimant);
+    const auto ticket =
+        context_.flights.join(std::move(source), entry, order.download().force, claimant);
     const InAir mark{.entry = &entry, .ticket = ticket.get(), .before = ticket->done()};
     in_air_.push_back(&mark);
     {
@@ -277,7 +278,7 @@ Awaitable<> DownloadWork::place(store::Entries arrived) {
 Awaitable<> DownloadWork::finish() {
     const auto& order = record_.order;
     const auto known = co_await context_.store.known_commit(order.repo, order.revision);
-    const bool was_moved = known && *known != order.ref_before;
+    const bool was_moved = known && *known != order.download().ref_before;
     co_await context_.store.finish_snapshot(order.repo, order.commit,
                                             was_moved ? order.commit : order.revision);
     if (record_.detached) { // what somebody waits for is taken down when it is handed to him

@@ -29,7 +29,6 @@ struct DownloadContext {
     Room* room = nullptr;      ///< null: nobody knows how much room there is
     async::BlockingPool& pool; ///< for comparing many paths with patterns
     std::size_t files_at_once = 32;
-    std::function<hub::Token(uid_t)> stored_token = {}; ///< see TableContext
 };
 
 /// As select(), away from the control thread where it may take long. Throws its Errors.

@@ -26,15 +26,14 @@ constexpr std::size_t most_warm_files = 8;
 /// How long somebody who will not wait for the download waits to hear whether it makes sense.
 constexpr std::chrono::seconds longest_planning{5};
 
-DownloadOrder order_for(const DownloadRequest& request, std::string commit) {
+Order order_for(const DownloadRequest& request, std::string commit) {
     return {.uid = request.uid,
             .repo = request.repo,
             .revision = request.revision,
             .commit = std::move(commit),
-            .ref_before = {},
-            .filter = request.filter,
-            .force = request.force,
-            .token = request.token};
+            .token = request.token,
+            .what =
+                DownloadOrder{.ref_before = {}, .filter = request.filter, .force = request.force}};
 }
 
 /// What the Hub says to those who may not see a repo.
@@ -55,20 +54,9 @@ void require_right_to_fetch(const DownloadRequest& request) {
 
 } // namespace
 
-Downloads::Downloads(DownloadContext context, JobStore& store, const access::Sealer& sealer,
-                     JobOptions options)
-    : context_{std::move(context)},
-      table_{{.executor = context_.executor,
-              .store = store,
-              .sealer = sealer,
-              .make_work =
-                  [this](JobRecord& record) {
-                      return std::make_unique<DownloadWork>(context_, record);
-                  },
-              .options = options,
-              .audit = &context_.audit,
-              .limits_of = [this](uid_t uid) { return context_.quotas.limits_of(uid); },
-              .stored_token = context_.stored_token}} {}
+std::unique_ptr<Work> Downloads::work_for(JobRecord& record) const {
+    return std::make_unique<DownloadWork>(context_, record);
+}
 
 std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     const auto& names = request.filter.files;
@@ -200,7 +188,7 @@ Awaitable<Downloads::Detached> Downloads::detach(DownloadRequest request) {
     require_right_to_fetch(request);
     // The last known commit is not what is wanted: the job asks again when the Hub can be asked.
     const bool known = plan && !plan->revision.stale;
-    DownloadOrder order = order_for(request, known ? plan->revision.commit : std::string{});
+    Order order = order_for(request, known ? plan->revision.commit : std::string{});
     JobInfo job = co_await table_.detach(std::move(order), request.priority);
     co_return Detached{.job = std::move(job), .held = nullptr};
 }

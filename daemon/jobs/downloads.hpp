@@ -42,9 +42,13 @@ struct Plan {
 /// Answers requests from what is held and starts jobs for the rest. Control thread.
 class Downloads {
   public:
-    /// Requires: everything referred to outlives this.
-    Downloads(DownloadContext context, JobStore& store, const access::Sealer& sealer,
-              JobOptions options);
+    /// Requires: everything referred to outlives this; the table makes its downloads' work with
+    /// work_for().
+    Downloads(DownloadContext context, JobTable& table)
+        : context_{std::move(context)}, table_{table} {}
+
+    /// What a job does that is a download. Requires: this and `record` outlive it.
+    std::unique_ptr<Work> work_for(JobRecord& record) const;
 
     /// The plan of a request for a few files of a known commit that were in place when they were
     /// last asked for and still are: finished, without waiting for anything. None: plan() it.
@@ -102,7 +106,7 @@ class Downloads {
 
     DownloadContext context_;
     std::map<uid_t, async::Semaphore> large_plans_; ///< by account
-    JobTable table_;
+    JobTable& table_;
 };
 
 } // namespace wharf::jobs

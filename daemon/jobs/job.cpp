@@ -35,7 +35,8 @@ JobInfo describe(const JobRecord& record) {
             .counts = record.counts,
             .bytes_per_second = 0,
             .in_air = {},
-            .failure = record.failure};
+            .failure = record.failure,
+            .push = record.order.is_push() ? std::optional{record.order.push()} : std::nullopt};
 }
 
 Job::Job(const JobContext& context, JobRecord record)

@@ -45,6 +45,7 @@ struct JobInfo {
     std::uint64_t bytes_per_second = 0;
     std::vector<FileProgress> in_air;
     std::optional<Error> failure;
+    std::optional<CommitOrder> push; ///< of a job that is one
 };
 
 /// What a record says about a job that nobody works at.

@@ -57,10 +57,12 @@ bool is_over(JobState state) noexcept {
     return state == JobState::done || state == JobState::failed || state == JobState::cancelled;
 }
 
-bool DownloadOrder::same_work(const DownloadOrder& other) const noexcept {
-    return uid == other.uid && repo == other.repo && commit == other.commit &&
-           (!commit.empty() || revision == other.revision) && filter == other.filter &&
-           force == other.force;
+bool Order::same_work(const Order& other) const noexcept {
+    const auto* mine = std::get_if<DownloadOrder>(&what);
+    const auto* theirs = std::get_if<DownloadOrder>(&other.what);
+    return mine != nullptr && theirs != nullptr && uid == other.uid && repo == other.repo &&
+           commit == other.commit && (!commit.empty() || revision == other.revision) &&
+           mine->filter == theirs->filter && mine->force == theirs->force;
 }
 
 } // namespace wharf::jobs

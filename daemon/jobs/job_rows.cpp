@@ -1,6 +1,7 @@
 #include "daemon/jobs/job_rows.hpp"
 
 #include "base/log.hpp"
+#include "daemon/jobs/push_rows.hpp"
 #include "daemon/jobs/schema.hpp"
 #include "daemon/sqlite/move_aside.hpp"
 #include "daemon/sqlite/statement.hpp"
@@ -65,10 +66,13 @@ class Reader {
     int column_ = 0;
 };
 
+constexpr std::string_view download_kind = "download";
+constexpr std::string_view commit_kind = "commit";
+
 constexpr std::string_view columns =
     "id, uid, repo_type, repo, revision, commit_id, ref_before, force, priority, detached, held, "
     "state, reason, waiting_until, created, troubled_since, finished, files_done, files_total, "
-    "bytes_done, bytes_total, failure, message, hint, token";
+    "bytes_done, bytes_total, failure, message, hint, token, kind";
 
 std::optional<Error> failure_from(Reader& reader) {
     const std::string kind = reader.text();
@@ -91,8 +95,9 @@ JobRecord record_from(sqlite::Row row) {
     record.order.repo.name = reader.text();
     record.order.revision = reader.text();
     record.order.commit = reader.text();
-    record.order.ref_before = reader.optional_text();
-    record.order.force = reader.integer() != 0;
+    DownloadOrder download;
+    download.ref_before = reader.optional_text();
+    download.force = reader.integer() != 0;
     record.priority = priority_from(reader.text()).value_or(Priority::normal);
     record.detached = reader.integer() != 0;
     record.held = reader.integer() != 0;
@@ -108,7 +113,18 @@ JobRecord record_from(sqlite::Row row) {
                      .bytes_total = reader.count()};
     record.failure = failure_from(reader);
     record.sealed_token = reader.blob();
+    if (reader.text() == commit_kind) {
+        record.order.what = CommitOrder{};
+    } else {
+        record.order.what = std::move(download);
+    }
     return record;
+}
+
+/// What both kinds have a column for and pushes do not need.
+const DownloadOrder& download_of(const Order& order) {
+    static const DownloadOrder none;
+    return order.is_push() ? none : order.download();
 }
 
 std::string select_jobs(std::string_view rest) {
@@ -120,8 +136,8 @@ std::string select_jobs(std::string_view rest) {
 struct JobRows::Statements {
     explicit Statements(sqlite::Database& database)
         : insert{database,
-                 fmt::format("INSERT INTO job ({}, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                             "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'download')",
+                 fmt::format("INSERT INTO job ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                             "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                              columns)},
           update{database, "UPDATE job SET commit_id = ?, ref_before = ?, priority = ?, "
                            "detached = ?, held = ?, state = ?, reason = ?, waiting_until = ?, "
@@ -140,7 +156,8 @@ struct JobRows::Statements {
                              "ORDER BY id DESC LIMIT -1 OFFSET ?"},
           unselect{database, "DELETE FROM selection WHERE job = ?"},
           remove{database, "DELETE FROM job WHERE id = ?"},
-          last_id{database, "SELECT seq FROM sqlite_sequence WHERE name = 'job'"} {}
+          last_id{database, "SELECT seq FROM sqlite_sequence WHERE name = 'job'"},
+          pushes{database} {}
 
     sqlite::Statement insert;
     sqlite::Statement update;
@@ -155,6 +172,7 @@ struct JobRows::Statements {
     sqlite::Statement unselect;
     sqlite::Statement remove;
     sqlite::Statement last_id;
+    PushRows pushes;
 
     void add(const JobRecord& record);
     void change(const JobRecord& record);
@@ -186,34 +204,44 @@ std::optional<std::span<const std::byte>> to_blob(const std::string& bytes) {
 void JobRows::Statements::add(const JobRecord& record) {
     const auto& order = record.order;
     const auto& counts = record.counts;
+    const DownloadOrder& download = download_of(order);
     const FailureColumns failure{record.failure};
     insert.run(record.id, order.uid, hub::name(order.repo.type), order.repo.name, order.revision,
-               to_column(order.commit), to_column_or_null(order.ref_before), order.force,
+               to_column(order.commit), to_column_or_null(download.ref_before), download.force,
                jobs::name(record.priority), record.detached, record.held, jobs::name(record.state),
                record.reason, to_column(record.waiting_until), to_column(record.created),
                to_column(record.troubled_since), to_column(record.finished), counts.files_done,
                counts.files_total, counts.bytes_done, counts.bytes_total, failure.kind,
-               failure.message, failure.hint, to_blob(record.sealed_token));
+               failure.message, failure.hint, to_blob(record.sealed_token),
+               order.is_push() ? commit_kind : download_kind);
+    if (order.is_push()) {
+        pushes.add(record.id, order.push());
+        return;
+    }
     const auto keep = [&](std::string_view list, const std::vector<std::string>& texts) {
         std::int64_t position = 0;
         for (const auto& text : texts) {
             select.run(record.id, list, position++, text);
         }
     };
-    keep("files", order.filter.files);
-    keep("include", order.filter.include);
-    keep("exclude", order.filter.exclude);
+    keep("files", download.filter.files);
+    keep("include", download.filter.include);
+    keep("exclude", download.filter.exclude);
 }
 
 void JobRows::Statements::change(const JobRecord& record) {
     const auto& counts = record.counts;
     const FailureColumns failure{record.failure};
-    update.run(to_column(record.order.commit), to_column_or_null(record.order.ref_before),
-               jobs::name(record.priority), record.detached, record.held, jobs::name(record.state),
-               record.reason, to_column(record.waiting_until), to_column(record.troubled_since),
+    update.run(to_column(record.order.commit),
+               to_column_or_null(download_of(record.order).ref_before), jobs::name(record.priority),
+               record.detached, record.held, jobs::name(record.state), record.reason,
+               to_column(record.waiting_until), to_column(record.troubled_since),
                to_column(record.finished), counts.files_done, counts.files_total, counts.bytes_done,
                counts.bytes_total, failure.kind, failure.message, failure.hint,
                to_blob(record.sealed_token), record.id);
+    if (record.order.is_push()) {
+        pushes.change(record.id, record.order.push().outcome);
+    }
 }
 
 JobRows::JobRows(const std::filesystem::path& file) : database_{file} {
@@ -245,7 +273,7 @@ std::vector<JobRecord> JobRows::unfinished() {
         records.push_back(record_from(row));
     }
     for (auto& record : records) {
-        read_filter(record);
+        read_what(record);
     }
     return records;
 }
@@ -260,6 +288,11 @@ std::vector<JobRecord> JobRows::page(std::optional<uid_t> uid, std::uint64_t bef
     for (const sqlite::Row row : rows) {
         records.push_back(record_from(row));
     }
+    for (auto& record : records) {
+        if (record.order.is_push()) { // a filter may be long, and is not shown in lists
+            read_what(record);
+        }
+    }
     return records;
 }
 
@@ -269,13 +302,17 @@ std::optional<JobRecord> JobRows::find(std::uint64_t id) {
         record = record_from(row);
     }
     if (record) {
-        read_filter(*record);
+        read_what(*record);
     }
     return record;
 }
 
-void JobRows::read_filter(JobRecord& record) {
-    auto& filter = record.order.filter;
+void JobRows::read_what(JobRecord& record) {
+    if (record.order.is_push()) {
+        statements_->pushes.read(record.id, record.order.push());
+        return;
+    }
+    auto& filter = record.order.download().filter;
     for (const sqlite::Row row : statements_->selected.use(record.id)) {
         const auto list = row.text(0);
         auto& texts = list == "files"     ? filter.files
@@ -299,6 +336,7 @@ std::size_t JobRows::trim(WallClock::time_point oldest, std::size_t most) {
     ids.erase(twice.begin(), twice.end());
     for (const auto id : ids) {
         statements_->unselect.run(id);
+        statements_->pushes.remove(id);
         statements_->remove.run(id);
     }
     transaction.commit();

@@ -52,7 +52,7 @@ class JobRows {
     std::uint64_t last_id();
 
   private:
-    void read_filter(JobRecord& record);
+    void read_what(JobRecord& record);
 
     sqlite::Database database_;
     struct Statements;

@@ -126,13 +126,13 @@ hub::Token JobTable::stored_token(uid_t uid) const {
     return context_.stored_token ? context_.stored_token(uid) : hub::Token{};
 }
 
-std::unique_ptr<Watch> JobTable::ask(DownloadOrder order, Priority priority) {
+std::unique_ptr<Watch> JobTable::ask(Order order, Priority priority) {
     auto watch = std::make_unique<Watch>(join_or_add(std::move(order), priority));
     watch->job().start();
     return watch;
 }
 
-Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
+Awaitable<JobInfo> JobTable::detach(Order order, Priority priority) {
     const auto job = join_or_add(std::move(order), priority);
     const bool was_detached = job->record().detached;
     job->set_detached(true);
@@ -158,7 +158,7 @@ Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
     co_return job->info();
 }
 
-std::shared_ptr<Job> JobTable::join_or_add(DownloadOrder order, Priority priority) {
+std::shared_ptr<Job> JobTable::join_or_add(Order order, Priority priority) {
     sweep();
     for (const auto& [id, job] : jobs_) {
         const auto& record = job->record();

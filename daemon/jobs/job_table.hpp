@@ -86,12 +86,12 @@ class JobTable {
     /// Joins the job that does the same work already, wakes a paused one, or starts a new one. The
     /// more urgent priority counts. A job that somebody paused stays so. Throws invalid_request
     /// when the account has too many jobs, quota when it may not have more than it has.
-    std::unique_ptr<Watch> ask(DownloadOrder order, Priority priority);
+    std::unique_ptr<Watch> ask(Order order, Priority priority);
 
     /// The same for somebody who does not wait: returns when the job survives a power failure, and
     /// its first bytes have come or it turned out that they will not come soon. Throws when it
     /// cannot be written down, or was refused by then.
-    Awaitable<JobInfo> detach(DownloadOrder order, Priority priority);
+    Awaitable<JobInfo> detach(Order order, Priority priority);
 
     /// Returns when all that happened to jobs so far is written down; so numbers that were given
     /// will never be given again.
@@ -135,7 +135,7 @@ class JobTable {
     Awaitable<> stop();
 
   private:
-    std::shared_ptr<Job> join_or_add(DownloadOrder order, Priority priority);
+    std::shared_ptr<Job> join_or_add(Order order, Priority priority);
     std::shared_ptr<Job> add(JobRecord record);
     void take_up(JobRecord record);
     void take_token(Job& job, hub::Token token);

@@ -7,13 +7,13 @@ namespace wharf::jobs {
 
 /// The schema of jobs.db, one step per version; see sqlite::Database::migrate(). A step that was
 /// released is never changed: add the next one. Times are milliseconds since 1970 in UTC.
-inline constexpr std::array<std::string_view, 1> job_schema{
+inline constexpr std::array<std::string_view, 2> job_schema{
     // Version 1.
     R"sql(
 CREATE TABLE job (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
     uid            INTEGER NOT NULL,  -- whose job it is
-    kind           TEXT    NOT NULL,  -- "download"
+    kind           TEXT    NOT NULL,  -- "download", "commit"
     repo_type      TEXT    NOT NULL,  -- "model", "dataset", "space"
     repo           TEXT    NOT NULL,  -- "org/name"
     revision       TEXT    NOT NULL,  -- as asked
@@ -50,6 +50,25 @@ CREATE TABLE selection (
     text     TEXT    NOT NULL,
     PRIMARY KEY (job, list, position)
 ) WITHOUT ROWID;
+)sql",
+    // Version 2: jobs of the kind "commit".
+    R"sql(
+CREATE TABLE push (
+    job          INTEGER PRIMARY KEY REFERENCES job (id),
+    upload       INTEGER NOT NULL,  -- its changes are in uploads.db under this number
+    summary      TEXT    NOT NULL,
+    description  TEXT    NOT NULL,
+    parent       TEXT    NOT NULL,  -- the commit the branch must be at; '': any
+    create_pr    INTEGER NOT NULL,
+    make_repo    INTEGER NOT NULL,  -- 1: repo and branch are made if they are missing
+    is_private   INTEGER NOT NULL,  -- of a repo that is made
+    attached     INTEGER NOT NULL,  -- 1: its files are its caller's, who must stay
+    commits      INTEGER NOT NULL,  -- from here on: what it has come to
+    files        INTEGER NOT NULL,
+    bytes_sent   INTEGER NOT NULL,
+    pull_request INTEGER,           -- NULL: none is open
+    warnings     TEXT    NOT NULL   -- a line each
+);
 )sql",
 };
 

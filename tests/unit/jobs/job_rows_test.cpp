@@ -29,10 +29,12 @@ JobRecord full_record(std::uint64_t id) {
                     .repo = {wharf::hub::RepoType::dataset, "org/data"},
                     .revision = "refs/pr/1",
                     .commit = std::string(40, 'c'),
-                    .ref_before = "",
-                    .filter = {.files = {"b", "a"}, .include = {"*.json"}, .exclude = {"x/", "y"}},
-                    .force = true,
-                    .token = wharf::hub::Token{"hf_secret"}};
+                    .token = wharf::hub::Token{"hf_secret"},
+                    .what = DownloadOrder{.ref_before = "",
+                                          .filter = {.files = {"b", "a"},
+                                                     .include = {"*.json"},
+                                                     .exclude = {"x/", "y"}},
+                                          .force = true}};
     record.priority = Priority::background;
     record.detached = true;
     record.held = true;
@@ -52,7 +54,7 @@ JobRecord over(std::uint64_t id, WallClock::time_point finished, uid_t uid = 100
     record.order.uid = uid;
     record.order.repo.name = "org/model";
     record.order.revision = "main";
-    record.order.filter.files = {"a"};
+    record.order.download().filter.files = {"a"};
     record.state = JobState::done;
     record.finished = finished;
     return record;
@@ -91,8 +93,8 @@ TEST_CASE("a job is read as it was written, except for its token") {
     CHECK(read.id == 7);
     CHECK(read.order.same_work(written.order));
     CHECK(read.order.revision == "refs/pr/1");
-    REQUIRE(read.order.ref_before);
-    CHECK(read.order.ref_before->empty());
+    REQUIRE(read.order.download().ref_before);
+    CHECK(read.order.download().ref_before->empty());
     CHECK(read.order.token.empty());
     CHECK(read.priority == Priority::background);
     CHECK(read.detached);
@@ -118,12 +120,12 @@ TEST_CASE("a change is written over what was there") {
     const auto rows = open_job_rows(dir / "jobs.db");
     JobRecord record = full_record(7);
     record.order.commit.clear();
-    record.order.ref_before.reset();
+    record.order.download().ref_before.reset();
     add(*rows, record);
     CHECK(rows->find(7)->order.commit.empty());
-    CHECK_FALSE(rows->find(7)->order.ref_before);
+    CHECK_FALSE(rows->find(7)->order.download().ref_before);
     record.order.commit = std::string(40, 'd');
-    record.order.ref_before = std::string(40, 'b');
+    record.order.download().ref_before = std::string(40, 'b');
     record.priority = Priority::interactive;
     record.detached = false;
     record.held = false;
@@ -139,8 +141,8 @@ TEST_CASE("a change is written over what was there") {
     const auto read = rows->find(7);
     REQUIRE(read);
     CHECK(read->order.commit == std::string(40, 'd'));
-    CHECK(read->order.ref_before == std::string(40, 'b'));
-    CHECK(read->order.filter == record.order.filter); // written once
+    CHECK(read->order.download().ref_before == std::string(40, 'b'));
+    CHECK(read->order.download().filter == record.order.download().filter); // written once
     CHECK(read->priority == Priority::interactive);
     CHECK_FALSE(read->detached);
     CHECK_FALSE(read->held);
@@ -185,7 +187,7 @@ TEST_CASE("history is trimmed by age and by count; what is not over stays") {
     CHECK(ids(rows->page({}, end, 100)) == Ids{8, 7, 6, 5, 4, 3, 1});
     CHECK(rows->trim(now() - 24h, 4) == 2);
     CHECK(ids(rows->page({}, end, 100)) == Ids{8, 7, 6, 5, 1});
-    CHECK(rows->find(1)->order.filter == full_record(1).order.filter);
+    CHECK(rows->find(1)->order.download().filter == full_record(1).order.download().filter);
     // A new job under a number that is free again must not inherit another's selection.
     CHECK_NOTHROW(add(*rows, over(2, now())));
 }

@@ -119,14 +119,11 @@ class Scene {
     JobTable table;
 };
 
-inline DownloadOrder order(std::string repo, std::string token = {}, uid_t uid = 1000) {
+inline Order order(std::string repo, std::string token = {}, uid_t uid = 1000) {
     return {.uid = uid,
             .repo = {hub::RepoType::model, std::move(repo)},
             .revision = "main",
             .commit = std::string(40, 'a'),
-            .ref_before = {},
-            .filter = {},
-            .force = false,
             .token = hub::Token{std::move(token)}};
 }
 

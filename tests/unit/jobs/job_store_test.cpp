@@ -80,7 +80,7 @@ Awaitable<> failing_writes() {
     const TempDir dir;
     JobStore store{co_await wharf::asio::this_coro::executor, dir / "jobs.db"};
     JobRecord record = job(store.next_id());
-    record.order.filter.files = {"a"};
+    record.order.download().filter.files = {"a"};
     {
         const Breakage breakage{dir / "jobs.db"};
         store.add(record);
@@ -97,7 +97,7 @@ Awaitable<> failing_writes() {
     }
     // When the disk takes it again, nothing is lost.
     co_await store.make_durable(record);
-    CHECK(open_job_rows(dir / "jobs.db")->find(1)->order.filter.files.size() == 1);
+    CHECK(open_job_rows(dir / "jobs.db")->find(1)->order.download().filter.files.size() == 1);
     co_await store.stop();
 }
 
