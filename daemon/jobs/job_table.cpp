@@ -21,7 +21,7 @@ bool is_refusal(ErrorKind kind) noexcept {
     return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
            kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
            kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
-           kind == ErrorKind::quota;
+           kind == ErrorKind::conflict || kind == ErrorKind::quota;
 }
 
 /// What a sealed token belongs to: it opens for this job of this account only.
