@@ -4,13 +4,13 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
-#include "daemon/access/audit_sinks.hpp"
 #include "daemon/access/gatekeeper.hpp"
 #include "daemon/access/known_accounts.hpp"
 #include "daemon/access/policy.hpp"
 #include "daemon/access/quota.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/access/vault.hpp"
+#include "daemon/app_options.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
@@ -34,7 +34,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include <csignal>
 #include <optional>
@@ -48,69 +47,6 @@ namespace {
 /// Threads for disk work, hashing and flushing. Hashing alone can keep all cores busy; the others
 /// wait for the disk most of the time.
 constexpr std::size_t pool_threads = 6;
-
-net::HttpOptions http_options(const Config& config) {
-    net::HttpOptions options;
-    options.user_agent = fmt::format("wharf/{}", protocol::version());
-    options.ca_file = config.hub.ca_file.native();
-    options.proxy = config.hub.proxy;
-    options.no_proxy = config.hub.no_proxy;
-    options.connect_timeout = config.hub.connect_timeout;
-    options.tls_timeout = config.hub.connect_timeout;
-    options.first_byte_timeout = config.hub.first_byte_timeout;
-    options.stall_timeout = config.transfer.stall_timeout;
-    options.min_speed = config.transfer.min_speed;
-    return options;
-}
-
-transfer::TransferOptions transfer_options(const Config& config) {
-    transfer::TransferOptions options;
-    options.piece_size = config.transfer.piece_size;
-    options.max_connections_per_file = config.transfer.max_connections_per_file;
-    options.others_write = config.cache.lock_files;
-    return options;
-}
-
-transfer::Connections::Limits connection_limits(const Config& config) {
-    return {.overall = config.transfer.max_connections,
-            .per_host = config.transfer.max_connections_per_host};
-}
-
-/// What a running daemon takes over; the rest still waits for a restart.
-void take_over(Config::Transfer& running, const Config::Transfer& wanted) {
-    running.max_connections = wanted.max_connections;
-    running.max_connections_per_host = wanted.max_connections_per_host;
-    running.max_connections_per_file = wanted.max_connections_per_file;
-    running.piece_size = wanted.piece_size;
-}
-
-jobs::JobOptions job_options(const Config& config) {
-    return {.max_running = config.jobs.max_running,
-            .history_age = config.jobs.history_age,
-            .history_count = config.jobs.history_count};
-}
-
-access::GatekeeperOptions gatekeeper_options(const Config& config) {
-    return {.grant_ttl = config.access.grant_ttl,
-            .offline_grace = config.access.offline_grace,
-            .renew_for = config.access.renew_for};
-}
-
-std::shared_ptr<access::AuditSink> audit_sink(const Config& config) {
-    if (!config.audit.file.empty()) {
-        return std::make_shared<access::FileSink>(config.audit.file);
-    }
-    if (systemd::has_journal()) {
-        return std::make_shared<access::JournalSink>(systemd::journal_send);
-    }
-    return std::make_shared<access::LogSink>();
-}
-
-transfer::LookupOptions lookup_options(const Config& config) {
-    transfer::LookupOptions options;
-    options.revision_ttl = config.hub.revision_ttl;
-    return options;
-}
 
 /// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
 /// a name in the system's resolver, a disk. What is in the air is resumable and what is published

@@ -72,6 +72,8 @@ allow_users = ["alice", "*", 1005]
 allow_groups = []
 download_users = ["bob"]
 download_groups = ["ml team", "+x\\y"]
+upload_users = ["1007"]
+upload_groups = ["pushers"]
 admin_users = ["0"]
 admin_groups = ["adm"]
 grant_ttl = "5m"
@@ -94,6 +96,7 @@ download_rate = "5MiB"
     expected.jobs = {3, 48h, 0};
     expected.access = {{.allow = {.users = {"alice", "*", "1005"}, .groups = {}},
                         .download = {.users = {"bob"}, .groups = {"ml team", "+x\\y"}},
+                        .upload = {.users = {"1007"}, .groups = {"pushers"}},
                         .admin = {.users = {"0"}, .groups = {"adm"}}},
                        5min,
                        0ms,
