@@ -87,6 +87,9 @@ class HubClient {
 
     const net::Url& endpoint() const noexcept { return endpoint_; }
 
+    /// What it speaks over, for the other half of the protocol.
+    Transport& transport() noexcept { return *transport_; }
+
   private:
     struct ApiAnswer;
 

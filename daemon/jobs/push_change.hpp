@@ -63,7 +63,8 @@ struct SentCommit {
 struct PushState {
     std::vector<PushChange> changes; ///< by number
     std::optional<SentCommit> pending;
-    std::uint64_t commits = 0; ///< that are in
+    std::uint64_t commits = 0;                 ///< that are in
+    std::optional<std::uint64_t> pull_request; ///< its number, once it is open
 };
 
 } // namespace wharf::jobs

@@ -100,7 +100,7 @@ struct UploadRows::Statements {
           load{database, "SELECT number, kind, path, below, staged, size, known_etag, from_path, "
                          "from_type, from_repo, from_revision, mode, ignored, remote, oid, sent, "
                          "commit_number, done FROM change WHERE upload = ? ORDER BY number"},
-          commits{database, "SELECT commits FROM upload WHERE id = ?"},
+          commits{database, "SELECT commits, pull_request FROM upload WHERE id = ?"},
           pending{database, "SELECT number, parent, title FROM pending WHERE upload = ?"},
           update{database, "UPDATE change SET kind = ?, staged = ?, size = ?, known_etag = ?, "
                            "mode = ?, ignored = ?, remote = ?, oid = ?, sent = ?, "
@@ -108,6 +108,7 @@ struct UploadRows::Statements {
           set_pending{database, "INSERT OR REPLACE INTO pending (upload, number, parent, title) "
                                 "VALUES (?, ?, ?, ?)"},
           clear_pending{database, "DELETE FROM pending WHERE upload = ?"},
+          set_pull_request{database, "UPDATE upload SET pull_request = ? WHERE id = ?"},
           unassign{database, "UPDATE change SET commit_number = 0 WHERE upload = ? AND "
                              "commit_number = ? AND done = 0"},
           assign{database, "UPDATE change SET commit_number = ? WHERE upload = ? AND number = ?"},
@@ -138,6 +139,7 @@ struct UploadRows::Statements {
     sqlite::Statement update;
     sqlite::Statement set_pending;
     sqlite::Statement clear_pending;
+    sqlite::Statement set_pull_request;
     sqlite::Statement unassign;
     sqlite::Statement assign;
     sqlite::Statement settle;
@@ -217,6 +219,9 @@ PushState UploadRows::load(std::uint64_t upload) {
     }
     for (const sqlite::Row row : statements_->commits.use(upload)) {
         state.commits = static_cast<std::uint64_t>(row.integer(0));
+        if (!row.is_null(1)) {
+            state.pull_request = static_cast<std::uint64_t>(row.integer(1));
+        }
     }
     for (const sqlite::Row row : statements_->pending.use(upload)) {
         state.pending = SentCommit{.number = static_cast<std::uint64_t>(row.integer(0)),
@@ -245,6 +250,13 @@ void UploadRows::set_pending(std::uint64_t upload, const SentCommit& commit,
     for (const auto& change : changes) {
         statements_->assign.run(commit.number, upload, change.number);
     }
+    transaction.commit();
+}
+
+void UploadRows::set_pull_request(std::uint64_t upload, std::uint64_t number) {
+    Transaction transaction{database_, Transaction::Kind::write};
+    statements_->set_pull_request.run(number, upload);
+    statements_->clear_pending.run(upload);
     transaction.commit();
 }
 

@@ -58,6 +58,9 @@ class UploadRows {
     /// None when nothing is known, or the key of this box has changed since.
     std::optional<transfer::PartsSent> parts_of(std::uint64_t upload, const std::string& oid);
 
+    /// The pull request is open.
+    void set_pull_request(std::uint64_t upload, std::uint64_t number);
+
     /// Nothing has to be done for these any more.
     void no_commit_needed(std::uint64_t upload, std::span<const PushChange> changes);
 

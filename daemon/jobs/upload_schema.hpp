@@ -13,7 +13,8 @@ inline constexpr std::array<std::string_view, 1> upload_schema{
 CREATE TABLE upload (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: also a folder's name
     uid     INTEGER NOT NULL,
-    commits INTEGER NOT NULL DEFAULT 0          -- that are in
+    commits INTEGER NOT NULL DEFAULT 0,         -- that are in
+    pull_request INTEGER                        -- NULL: none is open
 );
 
 CREATE TABLE change (
