@@ -21,12 +21,20 @@ from tests.support.daemon import BUILD, Daemon
 from tests.support.scenes import eventually
 from tests.support.swaps import Swap, swapping
 from tests.support.trials import QUICK, clear_failure, content
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    folder_of,
+    needs_root,
+    new_user,
+    open_folder,
+)
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}}
+OPEN = {**QUICK, **OPEN_TO_ALL}
 ROUNDS = 20
 LARGE = "nested/deep/w.bin"
 FILES = {LARGE: content("swaps", 200_000), "config.json": b'{"of": "swaps"}', "data/a.txt": b"a"}
