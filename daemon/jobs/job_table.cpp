@@ -1,6 +1,7 @@
 #include "daemon/jobs/job_table.hpp"
 
 #include "base/log.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -17,11 +18,10 @@ constexpr std::size_t most_jobs_of_account = 10'000;
 constexpr std::chrono::hours trim_period{1};
 
 /// Errors that say what the asker should have asked, or that he may not have it.
-bool is_refusal(ErrorKind kind) noexcept {
-    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
-           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
-           kind == ErrorKind::conflict || kind == ErrorKind::quota;
+bool is_refusal(const Error& error) noexcept {
+    return hub::is_refusal(error) || error.kind() == ErrorKind::revision_not_found ||
+           error.kind() == ErrorKind::file_not_found || error.kind() == ErrorKind::conflict ||
+           error.kind() == ErrorKind::quota;
 }
 
 /// What a sealed token belongs to: it opens for this job of this account only.
@@ -161,7 +161,7 @@ Awaitable<JobInfo> JobTable::detach(Order order, Priority priority) {
     }
     co_await job->under_way();
     const auto& record = job->record();
-    if (record.state == JobState::failed && is_refusal(record.failure->kind())) {
+    if (record.state == JobState::failed && is_refusal(*record.failure)) {
         throw *record.failure;
     }
     co_return job->info();
