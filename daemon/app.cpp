@@ -215,7 +215,10 @@ App::Impl::Impl(Config c, Reload r)
          .endpoint = config.hub.endpoint,
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher, {.quotas = quotas, .accounts = accounts, .jobs = jobs});
+    service::add_quota_calls(dispatcher, {.quotas = quotas,
+                              .accounts = accounts,
+                              .jobs = jobs,
+                              .staged_bytes = [](uid_t) { return std::uint64_t{0}; }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
