@@ -89,6 +89,7 @@ struct App::Impl {
     hub::HttpTransport questions;
     transfer::Connections connections;
     transfer::Bandwidth bandwidth{context.get_executor()};
+    transfer::Bandwidth upload_bandwidth{context.get_executor()};
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
@@ -130,7 +131,10 @@ App::Impl::Impl(Config c, Reload r)
       questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
       connections{connection_limits(config)},
       limits{config.limits, pool,
-             [this](transfer::BandwidthLimits now) { bandwidth.set_limits(std::move(now)); }},
+             [this](transfer::BandwidthLimits download, transfer::BandwidthLimits upload) {
+                 bandwidth.set_limits(std::move(download));
+                 upload_bandwidth.set_limits(std::move(upload));
+             }},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
                .store = store,
@@ -215,7 +219,10 @@ App::Impl::Impl(Config c, Reload r)
          .endpoint = config.hub.endpoint,
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher, {.quotas = quotas, .accounts = accounts, .jobs = jobs});
+    service::add_quota_calls(dispatcher, {.quotas = quotas,
+                                          .accounts = accounts,
+                                          .jobs = jobs,
+                                          .staged_bytes = [](uid_t) { return std::uint64_t{0}; }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;

@@ -160,6 +160,7 @@ def test_only_administrators_see_others(hub: TestHub, place: Path) -> None:
             "cache     1.0 MB, no limit",
             "running   0, no limit",
             "queued    0, no limit",
+            "to push   0 B, no limit",
             "",
             "REPO         SHARE",
             "quota/seen  1.0 MB",
