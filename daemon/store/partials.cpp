@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "daemon/store/layout.hpp"
 
 #include <fmt/format.h>
 
@@ -189,7 +190,8 @@ void remove_unusable(const std::shared_ptr<const Directory>& folder, std::chrono
     std::ranges::sort(kept);
     std::size_t removed = 0;
     for (const auto& name : folder->list()) {
-        if (!std::ranges::binary_search(kept, name)) {
+        const bool is_uploads = name == layout::uploads && folder->open(name).has_value();
+        if (!is_uploads && !std::ranges::binary_search(kept, name)) {
             folder->remove(name);
             ++removed;
         }

@@ -17,7 +17,7 @@ namespace wharf::store {
 struct StagedFile {
     std::string name; ///< below the upload's folder; for open()
     std::uint64_t size = 0;
-    std::string sample; ///< its first bytes, at most 512
+    std::string sample;         ///< its first bytes, at most 512
     bool shares_blocks = false; ///< a reflink or hard link: it cost no space and no reading
     /// When the content is that of a verified blob of the cache: its etag. It was not read then.
     std::string etag;
@@ -27,8 +27,8 @@ struct StagedFile {
 struct StagingOrder {
     std::uint64_t upload = 0;
     uid_t uid = 0;
-    UniqueFd source;    ///< open for reading; from outside, and not to be trusted
-    std::string path;   ///< for messages: where it goes in the repo
+    UniqueFd source;  ///< open for reading; from outside, and not to be trusted
+    std::string path; ///< for messages: where it goes in the repo
     /// Only so many bytes, of a file that others append to; none: all of it, and it must not
     /// change meanwhile.
     std::optional<std::uint64_t> size;
@@ -70,7 +70,8 @@ class StagedFiles {
     /// Removes all that is staged for the upload; nothing if there is nothing.
     virtual Awaitable<> discard(std::uint64_t upload) = 0;
 
-    /// Removes the folders of all uploads but these: what crashes left.
+    /// Removes the folders of all uploads but these: what crashes left. To be called at start,
+    /// before anything is taken.
     virtual Awaitable<> keep_only(std::vector<std::uint64_t> uploads) = 0;
 };
 

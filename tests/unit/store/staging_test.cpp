@@ -113,15 +113,17 @@ TEST_CASE("a file gets a second name only as long as it is what it was") {
     const Directory to = *f.root.open("to");
     auto stamp = from.look("x")->stamp;
     ++stamp.mtime_ns;
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::changed);
-    CHECK(f.staging.replace_with_hard_link(from, to, "none", stamp) == Staging::Linked::changed);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::changed);
+    CHECK(f.staging.replace_with_hard_link(from, "none", to, "none", stamp) ==
+          Staging::Linked::changed);
     CHECK(read(f.dir / "to/x") == "wrong");
     --stamp.mtime_ns;
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::yes);
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::yes);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::yes);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::yes);
     CHECK(wharf::test::stat_of(f.dir / "to/x").st_ino == stamp.inode);
     fs::create_symlink("../from/x", f.dir / "from/link");
-    CHECK(f.staging.replace_with_hard_link(from, to, "link", stamp) == Staging::Linked::unable);
+    CHECK(f.staging.replace_with_hard_link(from, "link", to, "link", stamp) ==
+          Staging::Linked::unable);
     CHECK_FALSE(fs::exists(f.dir / "to/link"));
     CHECK(f.left_over() == 0);
 }
