@@ -16,6 +16,7 @@
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
+#include "daemon/jobs/uploads.hpp"
 #include "daemon/limits_keeper.hpp"
 #include "daemon/service/auth_calls.hpp"
 #include "daemon/service/daemon_calls.hpp"
@@ -26,6 +27,7 @@
 #include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/transfer/hub_inquiry.hpp"
+#include "daemon/transfer/hub_object_uploads.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/lookups.hpp"
 #include "protocol/definitions.hpp"
@@ -93,6 +95,7 @@ struct App::Impl {
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
+    transfer::HubObjectUploads objects;
     jobs::DiskRoom room{store, flights};
     transfer::HubInquiry inquiry;
     access::Policy policy;
@@ -105,6 +108,8 @@ struct App::Impl {
     jobs::JobStore job_store;
     jobs::JobTable jobs;
     jobs::Downloads downloads;
+    jobs::UploadStore upload_store;
+    jobs::Uploads uploads;
     service::DaemonCalls daemon_calls;
     service::Dispatcher dispatcher{service::wharf_service()};
     std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
@@ -151,6 +156,16 @@ App::Impl::Impl(Config c, Reload r)
                .store = store,
                .gate = gate},
               lookup_options(config)},
+      objects{{.executor = context.get_executor(),
+               .lanes = lanes,
+               .transport = questions,
+               .asking = lookups.asking(),
+               .pool = pool,
+               .gate = gate,
+               .connections = connections,
+               .bandwidth = upload_bandwidth,
+               .endpoint = endpoint,
+               .options = upload_options(config)}},
       inquiry{lookups.asking()}, policy{config.access.rules, ::geteuid()},
       audit{context.get_executor(), accounts, config.audit.log, audit_sink(config)},
       sealer{
@@ -180,11 +195,16 @@ App::Impl::Impl(Config c, Reload r)
       jobs{{.executor = context.get_executor(),
             .store = job_store,
             .sealer = sealer,
-            .make_work = [this](jobs::JobRecord& record) { return downloads.work_for(record); },
+            .make_work =
+                [this](jobs::JobRecord& record) {
+                    return record.order.is_push() ? uploads.work_for(record)
+                                                  : downloads.work_for(record);
+                },
             .options = job_options(config),
             .audit = &audit,
             .limits_of = [this](uid_t uid) { return quotas.limits_of(uid); },
-            .stored_token = [this](uid_t uid) { return vault.token_of(uid); }}},
+            .stored_token = [this](uid_t uid) { return vault.token_of(uid); },
+            .over = [this](const jobs::JobRecord& record) { uploads.job_over(record); }}},
       downloads{{.executor = context.get_executor(),
                  .gate = gatekeeper,
                  .audit = audit,
@@ -196,6 +216,20 @@ App::Impl::Impl(Config c, Reload r)
                  .pool = pool,
                  .files_at_once = config.transfer.max_connections},
                 jobs},
+      upload_store{config.daemon.state_dir / "uploads.db", sealer},
+      uploads{{.executor = context.get_executor(),
+               .gate = gatekeeper,
+               .audit = audit,
+               .quotas = quotas,
+               .store = store,
+               .staged = store.staged(),
+               .lookups = lookups,
+               .objects = objects,
+               .uploads = upload_store,
+               .pool = pool,
+               .fetch = [this](jobs::JobRecord& record) { return downloads.work_for(record); }},
+              jobs,
+              job_store},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
@@ -313,6 +347,7 @@ void App::Impl::reload() {
         config.limits = wanted.limits;
         limits.set(config.limits);
         flights.set_options(transfer_options(config));
+        objects.set_options(upload_options(config));
         connections.set_limits(connection_limits(config));
         downloads.set_files_at_once(config.transfer.max_connections);
         lookups.set_options(lookup_options(config));
@@ -337,6 +372,8 @@ Awaitable<> App::Impl::shut_down() {
     // Calls that only watch a long download use up what drain() gets; the rest is for winding up.
     co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
     co_await jobs.stop();
+    co_await uploads.stop();
+    co_await objects.stop();
     co_await flights.stop();
     co_await gatekeeper.stop();
     co_await lookups.stop();
@@ -364,6 +401,7 @@ int App::run() {
     }
     impl.quotas.start();
     impl.gatekeeper.start();
+    impl.uploads.start();
     impl.jobs.start();
     impl.listen();
     systemd::notify_ready();

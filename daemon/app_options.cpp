@@ -30,6 +30,12 @@ transfer::TransferOptions transfer_options(const Config& config) {
     return options;
 }
 
+transfer::UploadOptions upload_options(const Config& config) {
+    transfer::UploadOptions options;
+    options.max_connections_per_file = config.transfer.max_connections_per_file;
+    return options;
+}
+
 transfer::Connections::Limits connection_limits(const Config& config) {
     return {.overall = config.transfer.max_connections,
             .per_host = config.transfer.max_connections_per_host};

@@ -215,13 +215,14 @@ Awaitable<> UploadWork::commit_batch(Batch batch, std::string base) {
 
 Awaitable<std::string> UploadWork::send_commit(SentCommit commit,
                                                std::vector<hub::CommitLine> lines) {
-    const auto body = hub::make_commit_body({.summary = commit.title,
-                                             .description = order_.description,
-                                             .parent = commit.parent},
-                                            std::move(lines));
+    const auto body = hub::make_commit_body(
+        {.summary = commit.title, .description = order_.description, .parent = commit.parent},
+        std::move(lines));
     std::string id;
     co_await ask(
-        [&, this](hub::UploadClient hub) { return ask_commit(std::move(hub), target(), body, &id); },
+        [&, this](hub::UploadClient hub) {
+            return ask_commit(std::move(hub), target(), body, &id);
+        },
         1);
     co_return id;
 }
@@ -280,7 +281,8 @@ Awaitable<> UploadWork::settle_pending() {
 }
 
 /// The id of the commit that was on its way, if it is what follows on its parent; else empty. When
-/// the history is too long to tell, files that are there already tell: they are not committed again.
+/// the history is too long to tell, files that are there already tell: they are not committed
+/// again.
 Awaitable<std::string> UploadWork::arrived_as(std::string head) {
     const SentCommit& sent = *state_.pending;
     if (head == sent.parent) {

@@ -86,9 +86,8 @@ class UploadWork::PartsRecord final : public transfer::UploadRecord {
         : uploads_{uploads}, upload_{upload}, oid_{std::move(oid)} {}
 
     Awaitable<> action_given(hub::UploadAction action, bool keeps_parts) override {
-        co_await uploads_.with_rows([&](UploadRows& rows) {
-            rows.save_action(upload_, oid_, action, keeps_parts);
-        });
+        co_await uploads_.with_rows(
+            [&](UploadRows& rows) { rows.save_action(upload_, oid_, action, keeps_parts); });
     }
 
     Awaitable<> part_sent(std::size_t part, std::string etag) override {
@@ -130,9 +129,8 @@ void UploadWork::require_unchanged(const PushChange& change) const {
 Awaitable<std::string> UploadWork::read_start(const PushChange* change, std::size_t most) {
     const std::shared_ptr<const UniqueFd> file = co_await open(change);
     std::string text(std::min<std::uint64_t>(most, change->size), '\0');
-    const std::size_t count = co_await context_.pool.run([&] {
-        return read_at(file->value(), 0, std::as_writable_bytes(std::span{text}));
-    });
+    const std::size_t count = co_await context_.pool.run(
+        [&] { return read_at(file->value(), 0, std::as_writable_bytes(std::span{text})); });
     text.resize(count);
     co_return text;
 }

@@ -5,10 +5,10 @@
 #include "daemon/access/gate.hpp"
 #include "daemon/access/quota.hpp"
 #include "daemon/async/event.hpp"
+#include "daemon/hub/commit_lines.hpp"
 #include "daemon/jobs/push_plan.hpp"
 #include "daemon/jobs/upload_store.hpp"
 #include "daemon/jobs/work.hpp"
-#include "daemon/hub/commit_lines.hpp"
 #include "daemon/store/staged_files.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/transfer/lookups.hpp"
@@ -41,14 +41,9 @@ struct UploadContext {
     std::size_t files_at_once = 8;
 };
 
-/// A file of an attached upload: its caller's own.
-struct AttachedFile {
-    std::shared_ptr<const UniqueFd> file;
-    store::Stamp stamp; ///< as it was when it was added
-};
-
 /// Finds a caller's file by upload and number of the change; null when he has gone.
-using FindAttached = std::function<const AttachedFile*(std::uint64_t upload, std::int64_t number)>;
+using FindAttached =
+    std::function<const store::AttachedFile*(std::uint64_t upload, std::int64_t number)>;
 
 /// Brings one push to the Hub: asks how it wants each file, hashes them, sends what it lacks, and
 /// commits; a large push in a series of commits. What is done is taken down as it is done, so that

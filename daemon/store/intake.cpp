@@ -171,6 +171,25 @@ void Intake::require_takeable() {
     }
 }
 
+void Intake::require_attachable() {
+    require_takeable();
+    struct statfs system{};
+    if (::fstatfs(order_.source.value(), &system) != 0) {
+        throw system_error(fmt::format("looking at the file system of {}", order_.path), errno);
+    }
+    const auto network = network_file_system(static_cast<std::uint32_t>(system.f_type));
+    if (!network.empty()) {
+        refuse(fmt::format("lies on {}, where reading may hang", network),
+               "push it without --attached: it is staged then");
+    }
+}
+
+AttachedFile Intake::attached() {
+    return {.file = std::make_shared<const UniqueFd>(std::move(order_.source)),
+            .size = file_.size,
+            .stamp = to_stamp(before_)};
+}
+
 void Intake::transfer() {
     read_sample();
     FreshFile target{folders_, file_.name};

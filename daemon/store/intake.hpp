@@ -24,6 +24,11 @@ class Intake {
     /// Refuses what cannot be taken; takes it, unless it may be a blob of ours.
     void look();
 
+    /// Instead of look(): refuses what cannot be read where it is.
+    void require_attachable();
+    /// Then. Ends this intake's use.
+    AttachedFile attached();
+
     /// Whether look() left it to the caller to see if it is a verified blob: it lies where they do,
     /// and is ours. So its file system is the cache's and does not hang.
     bool may_be_blob() const noexcept { return may_be_blob_; }

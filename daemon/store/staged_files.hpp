@@ -3,6 +3,7 @@
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/hub/types.hpp"
+#include "daemon/store/directory.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,13 @@ struct StagingOrder {
     std::optional<std::uint64_t> size;
 };
 
+/// Somebody's file that is read where it is.
+struct AttachedFile {
+    std::shared_ptr<const UniqueFd> file;
+    std::uint64_t size = 0; ///< of what is to be read
+    Stamp stamp;            ///< how it looked
+};
+
 /// Files that people have handed over to be pushed, until their commit is in: one folder for each
 /// upload, beside the cache on its file system and closed to all others. A file is cloned where the
 /// file system can (FICLONE), linked when it is a verified blob of the cache, and else copied. Once
@@ -52,7 +60,11 @@ class StagedFiles {
     /// Durable against power failures after flush() only. When cancelled, nothing is left.
     virtual Awaitable<StagedFile> take(StagingOrder order) = 0;
 
-    /// The same for bytes in memory.
+    /// Only looks whether a file can be read where it is, at any time and by any thread: it must
+    /// not lie on a file system that may hang (FUSE, network). Throws invalid_request if it cannot.
+    virtual Awaitable<AttachedFile> attach(StagingOrder order) = 0;
+
+    /// As take() for bytes in memory.
     virtual Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) = 0;
 
     /// Makes all that was taken for the upload survive a power failure.

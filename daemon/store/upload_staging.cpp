@@ -161,6 +161,15 @@ Awaitable<StagedFile> UploadStaging::take(StagingOrder order) {
     co_return std::move(intake->file());
 }
 
+Awaitable<AttachedFile> UploadStaging::attach(StagingOrder order) {
+    auto& foreign = calls(co_await asio::this_coro::executor);
+    const uid_t uid = order.uid;
+    const auto intake = std::make_shared<Intake>(std::move(order), folders_, new_name(),
+                                                 stamp_of(folders_.root->fd()).device);
+    co_await foreign.run(uid, [intake] { intake->require_attachable(); });
+    co_return intake->attached();
+}
+
 Awaitable<StagedFile> UploadStaging::take_bytes(std::uint64_t upload, std::string content) {
     StagedFile file;
     file.name = new_name();

@@ -26,6 +26,7 @@ class UploadStaging final : public StagedFiles {
                   async::BlockingPool& pool, async::BlockingPool& disk);
 
     Awaitable<StagedFile> take(StagingOrder order) override;
+    Awaitable<AttachedFile> attach(StagingOrder order) override;
     Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) override;
     Awaitable<> flush(std::uint64_t upload) override;
     Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) override;
