@@ -14,7 +14,7 @@ namespace wharf::net {
 namespace {
 
 /// Sent at once; between two of these a sender looks whether the answer has come already. Larger
-/// ones gain nothing (docs/measurements.md).
+/// ones gain hardly anything (docs/measurements.md).
 constexpr std::size_t piece_bytes = 256 << 10;
 
 /// How much the body is asked for. The last time it is one byte more than is left: who fills that
