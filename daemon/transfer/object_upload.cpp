@@ -182,7 +182,11 @@ Awaitable<std::optional<Error>> ObjectUpload::try_part(std::size_t part, std::st
         co_return error;
     }
     not_sent.release();
-    co_await take_down(part, std::move(etag));
+    parts_.set_sent(part, etag);
+    // The storage has it. To be cancelled from here on, or since it answered, is not to lose that.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await order_.record->part_sent(part, std::move(etag));
+    co_await asio::this_coro::reset_cancellation_state();
     co_return std::nullopt;
 }
 
@@ -196,14 +200,6 @@ ObjectUpload::body_of(std::size_t part, std::shared_ptr<ConnectionLine> line, Ex
                   .allowance = context_.bandwidth.open(order_.claimant, std::move(lane)),
                   .sent = order_.sent,
                   .pool = &context_.pool});
-}
-
-/// The storage has it: that is not to be lost by being cancelled now.
-Awaitable<> ObjectUpload::take_down(std::size_t part, std::string etag) {
-    parts_.set_sent(part, etag);
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await order_.record->part_sent(part, std::move(etag));
-    co_await asio::this_coro::reset_cancellation_state();
 }
 
 Awaitable<> ObjectUpload::finish() {

@@ -57,7 +57,6 @@ class ObjectUpload {
     Awaitable<std::optional<Error>> try_part(std::size_t part, std::string host);
     std::shared_ptr<FilePart> body_of(std::size_t part, std::shared_ptr<ConnectionLine> line,
                                       Executor lane);
-    Awaitable<> take_down(std::size_t part, std::string etag);
     Awaitable<> finish();
     Awaitable<> ask_to_finish();
     Awaitable<> face(Error fault);
