@@ -1,5 +1,7 @@
 #include "client/cli/argument_values.hpp"
 
+#include "base/units.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,6 +17,26 @@ std::optional<std::int64_t> whole_number(const std::string& text) {
     std::int64_t number = 0;
     std::from_chars(text.data(), text.data() + text.size(), number);
     return number;
+}
+
+std::optional<std::chrono::milliseconds> read_period(const std::string& text) {
+    using std::chrono::milliseconds;
+    constexpr milliseconds shortest = std::chrono::seconds{1};
+    constexpr milliseconds longest = std::chrono::days{366};
+    double minutes = 0;
+    const auto [end, ec] =
+        std::from_chars(text.data(), text.data() + text.size(), minutes, std::chars_format::fixed);
+    milliseconds period{0};
+    if (ec == std::errc{} && end == text.data() + text.size()) {
+        if (!(minutes >= 0 && minutes < 1e6)) { // and not a number
+            return std::nullopt;
+        }
+        period = milliseconds{static_cast<std::int64_t>(minutes * 60'000)};
+    } else {
+        const auto parsed = parse_duration(text);
+        period = parsed ? *parsed : period;
+    }
+    return period >= shortest && period <= longest ? std::optional{period} : std::nullopt;
 }
 
 std::string either(const Names& words) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -16,6 +17,10 @@ using Take = std::function<std::string(const std::string& word)>;
 
 /// A number without a sign; 18 digits at most, so that it fits.
 std::optional<std::int64_t> whole_number(const std::string& text);
+
+/// How often something is done: a number of minutes, which may have a fraction ("5", "0.5"), or a
+/// duration ("90s", "5m"). From a second to a year.
+std::optional<std::chrono::milliseconds> read_period(const std::string& text);
 
 /// "a, b or c"
 std::string either(const Names& words);

@@ -1,13 +1,12 @@
 #include "client/cli/command_download.hpp"
 
+#include "client/cli/call_token.hpp"
 #include "client/cli/download_call.hpp"
 #include "client/cli/dry_run.hpp"
-#include "client/cli/endpoint.hpp"
 #include "client/cli/failure.hpp"
 #include "client/cli/io.hpp"
 #include "client/cli/json_fields.hpp"
 #include "client/cli/local_download.hpp"
-#include "client/cli/token.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
@@ -100,11 +99,7 @@ void print_outcome(const Outcome& outcome, const Selection& selection, const Ses
     out["path"] = outcome.path;
     out["commit"] = outcome.result.commit;
     out["snapshot"] = outcome.result.snapshot;
-    json::array files;
-    for (const std::string& file : outcome.result.files) {
-        files.emplace_back(file);
-    }
-    out["files"] = std::move(files);
+    out["files"] = to_array(outcome.result.files);
     if (outcome.local_dir) {
         out["local_dir"] = *outcome.local_dir;
     }
@@ -165,26 +160,8 @@ DownloadRequest make_request(const DownloadCommand& command, const Session& sess
     for (const std::string& warning : request.selection.warnings) {
         display.warn(warning);
     }
-    TokenSearch search = find_token(command.token, session.environment, read_token_file).value();
-    if (search.warning) {
-        display.warn(*search.warning);
-    }
-    request.token = std::move(search.token);
+    request.token = search_token(command.token, session, display);
     return request;
-}
-
-/// The daemon has one Hub for all: a user whose programs ask another one must hear of it, before
-/// his token goes there. Without HF_ENDPOINT the daemon's is meant.
-void compare_endpoints(Daemon& daemon, const DownloadRequest& request, ProgressDisplay& display,
-                       const Session& session) {
-    const auto wanted = wanted_endpoint(session.environment);
-    if (!wanted) {
-        return;
-    }
-    const std::string daemons = text_member(daemon.call("org.wharf.Status"), "endpoint");
-    if (const auto warning = check_endpoint(*wanted, daemons, request.has_token())) {
-        display.warn(*warning);
-    }
 }
 
 } // namespace
@@ -193,7 +170,7 @@ void run_download(const DownloadCommand& command, const Session& session) {
     ProgressDisplay display{STDERR_FILENO, session.progress_mode(), session.screen};
     const DownloadRequest request = make_request(command, session, display);
     Daemon daemon{session.socket};
-    compare_endpoints(daemon, request, display, session);
+    compare_endpoints(daemon, request.token, session, display);
     if (command.dry_run) {
         dry_run(daemon, request, display, session);
         return;

@@ -190,6 +190,10 @@ void Syntax::word(const char* label, std::string& value) {
     })).required();
 }
 
+void Syntax::optional_word(const char* label, std::optional<std::string>& value) {
+    add_one(*app_, label, text_taker([&value](auto given) { value = std::move(given); }));
+}
+
 void Syntax::words(const char* label, std::vector<std::string>& values, int least) {
     add_many(*app_, label, least,
              text_taker([&values](auto given) { values.push_back(std::move(given)); }));
@@ -233,6 +237,16 @@ void Syntax::number(const char* names, std::optional<std::int64_t>& value) {
     });
 }
 
+void Syntax::period(const char* names, std::optional<std::chrono::milliseconds>& value) {
+    add_one(*app_, names, [&value](const std::string& given) {
+        value = read_period(given);
+        return value ? std::string{}
+                     : fmt::format("'{}' is no time between 1s and 366d; \"5\" and \"5m\" are five "
+                                   "minutes",
+                                   given);
+    });
+}
+
 void Syntax::choice(const char* names, std::optional<std::string>& value,
                     std::vector<std::string> allowed) {
     add_one(*app_, names,
@@ -249,6 +263,10 @@ void Syntax::ignored(const char* names) {
     add_one(*app_, names, [](const std::string& given) {
         return whole_number(given) ? std::string{} : fmt::format("'{}' is not a number", given);
     });
+}
+
+void Syntax::ignored_flag(const char* names) {
+    app_->add_flag(names);
 }
 
 void Syntax::refused(const char* names, std::string why) {

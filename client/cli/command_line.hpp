@@ -2,6 +2,7 @@
 
 #include "client/cli/options.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,8 @@ class Syntax {
 
     /// A word without a dash that must be there; `label` is its name in messages.
     void word(const char* label, std::string& value);
+    /// A word that may be missing; those after it then are, too.
+    void optional_word(const char* label, std::optional<std::string>& value);
     /// As many of them as there are, at least `least`.
     void words(const char* label, std::vector<std::string>& values, int least);
     /// The number of a job, and of one or more jobs.
@@ -41,6 +44,8 @@ class Syntax {
     void text(const char* names, std::optional<std::string>& value);
     /// A whole number above zero.
     void number(const char* names, std::optional<std::int64_t>& value);
+    /// A duration of a second or more ("90s", "1h"); a bare number means minutes.
+    void period(const char* names, std::optional<std::chrono::milliseconds>& value);
     /// One of these words.
     void choice(const char* names, std::optional<std::string>& value,
                 std::vector<std::string> allowed);
@@ -48,6 +53,8 @@ class Syntax {
     void list(const char* names, std::vector<std::string>& values);
     /// An option with a number that is accepted for habit.
     void ignored(const char* names);
+    /// The same for one without.
+    void ignored_flag(const char* names);
     /// An option that somebody may expect here: why it is refused.
     void refused(const char* names, std::string why);
 

@@ -8,6 +8,9 @@ namespace wharf::cli {
 /// `download` and `prefetch`.
 void declare_downloads(CommandLine& line);
 
+/// `upload`, `upload-large-folder` and `repo-files delete`.
+void declare_uploads(CommandLine& line);
+
 /// `jobs` and what stands below it.
 void declare_jobs(CommandLine& line);
 

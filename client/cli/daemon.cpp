@@ -72,6 +72,16 @@ void Daemon::call_more(std::string_view method, boost::json::object parameters,
     });
 }
 
+boost::json::object Daemon::call_with_files(std::string_view method, boost::json::object parameters,
+                                            std::vector<UniqueFd> files) {
+    guard_token(parameters);
+    client::CallOptions options;
+    options.descriptors = std::move(files);
+    return translated(method, [&] {
+        return connection_.call(method, std::move(parameters), std::move(options)).parameters;
+    });
+}
+
 UniqueFd Daemon::open_file(boost::json::object parameters) {
     static constexpr std::string_view method = "org.wharf.Downloads.Open";
     guard_token(parameters);

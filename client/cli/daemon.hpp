@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace wharf::cli {
 
@@ -34,9 +35,16 @@ class Daemon {
     void stream(std::string_view method, boost::json::object parameters,
                 const std::function<void(const boost::json::object&)>& on_reply);
 
+    /// A call with open files, one answer. May take as long as the files' copying.
+    boost::json::object call_with_files(std::string_view method, boost::json::object parameters,
+                                        std::vector<UniqueFd> files);
+
     /// org.wharf.Downloads.Open: a read-only descriptor of the file. May take as long as a
     /// download.
     UniqueFd open_file(boost::json::object parameters);
+
+    /// Where it listens.
+    const std::string& socket() const noexcept { return socket_; }
 
   private:
     void call_more(std::string_view method, boost::json::object parameters,

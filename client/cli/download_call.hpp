@@ -17,8 +17,6 @@ struct DownloadRequest {
     std::optional<std::string> token; ///< as TokenSearch has it
     bool force = false;
     std::optional<std::string> priority = {}; ///< the class it is scheduled in
-
-    bool has_token() const noexcept { return token && !token->empty(); }
 };
 
 /// Has the files fetched, shows the progress, and returns when everything is there. Throws Failure;

@@ -13,6 +13,7 @@ struct HelpText {
 };
 
 std::span<const HelpText> download_helps();
+std::span<const HelpText> upload_helps();
 std::span<const HelpText> jobs_helps();
 std::span<const HelpText> auth_helps();
 std::span<const HelpText> quota_helps();

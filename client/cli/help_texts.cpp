@@ -16,6 +16,10 @@ Files of the Hugging Face Hub through this machine's shared cache.
 Commands:
   download     download files of a repo into the shared cache
   prefetch     have them downloaded in the background
+  upload       push a file or folder to a repo
+  upload-large-folder
+               the same for a folder, as `hf` calls it
+  repo-files   delete files of a repo
   status       show what the daemon is doing
   jobs         list, watch, pause, resume, cancel and retry jobs
   auth         store a token with the daemon, remove it, show whose it is
@@ -49,6 +53,7 @@ Exit codes:
 Examples:
   wharf download org/model
   wharf download org/data --repo-type dataset --include "*.parquet"
+  wharf upload org/model ./checkpoint --detach
   wharf jobs ls
   eval "$(wharf env)"
 )help";
@@ -105,8 +110,8 @@ constexpr std::array<HelpText, 4> general_helps{
 } // namespace
 
 std::string_view help_text(std::string_view command) {
-    const std::array<std::span<const HelpText>, 5> groups{
-        general_helps, download_helps(), jobs_helps(), auth_helps(), quota_helps()};
+    const std::array<std::span<const HelpText>, 6> groups{
+        general_helps, download_helps(), upload_helps(), jobs_helps(), auth_helps(), quota_helps()};
     for (const auto& group : groups) {
         const auto found = std::ranges::find(group, command, &HelpText::command);
         if (found != group.end()) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 namespace wharf::cli {
 
 /// SIGINT and SIGTERM as a request to stop: the first is remembered and breaks the connection to
@@ -11,6 +13,13 @@ class Interrupts {
     static void install() noexcept;
 
     static bool requested() noexcept;
+
+    /// From now on a signal is remembered only: whatever runs is brought to its end, and whoever
+    /// loops asks `requested`.
+    static void postpone() noexcept;
+
+    /// Sleeps until then, or until a signal came: whether one did.
+    static bool sleep_until(std::chrono::steady_clock::time_point end);
 
     /// Shuts this socket down when a signal comes, or now when one came. -1: none any more.
     static void break_off(int socket) noexcept;

@@ -4,6 +4,7 @@
 #include "client/cli/command_jobs.hpp"
 #include "client/cli/command_quota.hpp"
 #include "client/cli/command_status.hpp"
+#include "client/cli/command_upload.hpp"
 #include "client/cli/command_version.hpp"
 #include "client/cli/command_watch.hpp"
 #include "client/cli/failure.hpp"
@@ -23,6 +24,14 @@ struct Run {
 
     ExitCode operator()(const DownloadCommand& command) const {
         run_download(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const UploadCommand& command) const {
+        run_upload(command, session);
+        return ExitCode::done;
+    }
+    ExitCode operator()(const DeleteFilesCommand& command) const {
+        run_delete_files(command, session);
         return ExitCode::done;
     }
     ExitCode operator()(const StatusCommand&) const {

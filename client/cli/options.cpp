@@ -7,6 +7,7 @@ namespace wharf::cli {
 ParsedArguments parse_arguments(int argc, const char* const* argv) {
     CommandLine line;
     declare_downloads(line);
+    declare_uploads(line);
     declare_jobs(line);
     declare_auth(line);
     declare_quota(line);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "client/cli/selection.hpp"
+#include "client/cli/upload_plan.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +28,36 @@ struct DownloadCommand {
     bool force = false;
     bool dry_run = false;
     bool detach = false; ///< nobody waits for the end
+};
+
+/// What is said of a commit, as it was given.
+struct CommitArguments {
+    std::optional<std::string> message = {};
+    std::optional<std::string> description = {};
+    std::optional<std::string> parent = {};
+    std::optional<std::string> priority = {}; ///< the class of its job
+    std::optional<std::string> token = {};
+    bool create_pr = false;
+    bool detach = false;
+};
+
+/// `wharf upload` and `wharf upload-large-folder`.
+struct UploadCommand {
+    UploadArguments what = {};
+    CommitArguments commit = {};
+    bool is_private = false;
+    bool attached = false;
+    bool folder_only = false;
+    std::optional<std::chrono::milliseconds> every = {};
+};
+
+/// `wharf repo-files delete`.
+struct DeleteFilesCommand {
+    std::string repo = {};
+    std::optional<std::string> repo_type = {};
+    std::optional<std::string> revision = {};
+    std::vector<std::string> patterns = {}; ///< one that ends in "/" is a folder
+    CommitArguments commit = {};
 };
 
 struct StatusCommand {};
@@ -73,10 +105,11 @@ struct QuotaReleaseCommand {
     std::optional<std::string> repo_type = {};
 };
 
-using Command = std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand,
-                             JobsListCommand, JobsShowCommand, JobsWatchCommand, JobsActCommand,
-                             LoginCommand, LogoutCommand, WhoAmICommand, TokensListCommand,
-                             QuotaShowCommand, QuotaListCommand, QuotaReleaseCommand>;
+using Command =
+    std::variant<DownloadCommand, StatusCommand, EnvCommand, VersionCommand, JobsListCommand,
+                 JobsShowCommand, JobsWatchCommand, JobsActCommand, LoginCommand, LogoutCommand,
+                 WhoAmICommand, TokensListCommand, QuotaShowCommand, QuotaListCommand,
+                 QuotaReleaseCommand, UploadCommand, DeleteFilesCommand>;
 
 struct Options {
     std::optional<std::string> socket; ///< of --socket

@@ -177,4 +177,31 @@ Result<RepoReference> parse_repo_id(std::string_view id) {
     return reference;
 }
 
+Result<RepoReference> find_repo(const std::string& repo,
+                                const std::optional<std::string>& repo_type,
+                                const std::optional<std::string>& revision) {
+    if (is_hub_uri(repo)) {
+        if (repo_type || revision) {
+            return Error{ErrorKind::invalid_request,
+                         fmt::format("{} cannot be used with '{}'",
+                                     repo_type ? "--repo-type" : "--revision", repo)};
+        }
+        return parse_hub_uri(repo);
+    }
+    auto reference = parse_repo_id(repo);
+    if (!reference) {
+        return reference;
+    }
+    if (reference->repo_type && repo_type && reference->repo_type != repo_type) {
+        return Error{
+            ErrorKind::invalid_request,
+            fmt::format("'{}' and --repo-type {} contradict each other", repo, *repo_type)};
+    }
+    if (repo_type) {
+        reference->repo_type = repo_type;
+    }
+    reference->revision = revision;
+    return reference;
+}
+
 } // namespace wharf::cli

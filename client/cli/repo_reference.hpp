@@ -27,4 +27,10 @@ Result<RepoReference> parse_hub_uri(std::string_view uri);
 /// are not ours.
 Result<RepoReference> parse_repo_id(std::string_view id);
 
+/// Which repo is meant, by the options that say more of it too. A URI is the whole truth: an option
+/// that says it again could contradict it. Errors: invalid_request.
+Result<RepoReference> find_repo(const std::string& repo,
+                                const std::optional<std::string>& repo_type,
+                                const std::optional<std::string>& revision);
+
 } // namespace wharf::cli

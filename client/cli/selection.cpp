@@ -31,31 +31,6 @@ std::string folder_pattern(std::string_view folder) {
     return fmt::format("{}/**", folder);
 }
 
-/// Which repo is meant. A URI is the whole truth: an option that says it again could contradict it.
-Result<RepoReference> find_repo(const DownloadArguments& arguments) {
-    if (!is_hub_uri(arguments.repo)) {
-        auto reference = parse_repo_id(arguments.repo);
-        if (reference && reference->repo_type && arguments.repo_type &&
-            reference->repo_type != arguments.repo_type) {
-            return usage(fmt::format("'{}' and --repo-type {} contradict each other",
-                                     arguments.repo, *arguments.repo_type));
-        }
-        return reference;
-    }
-    if (arguments.repo_type) {
-        return usage(fmt::format("--repo-type cannot be used with '{}'", arguments.repo));
-    }
-    if (arguments.revision) {
-        return usage(fmt::format("--revision cannot be used with '{}'", arguments.repo));
-    }
-    auto reference = parse_hub_uri(arguments.repo);
-    if (reference && reference->path && !arguments.files.empty()) {
-        return usage(fmt::format("'{}' names a path already; give the files one way or the other",
-                                 arguments.repo));
-    }
-    return reference;
-}
-
 Result<void> check_folder_alone(const DownloadArguments& arguments, const std::string& folder) {
     if (!arguments.include.empty() || !arguments.exclude.empty()) {
         return usage(fmt::format("the folder '{}' cannot be combined with {}", folder,
@@ -107,9 +82,13 @@ Result<Selection> select_files(const DownloadArguments& arguments) {
     if (const auto filled = check_not_empty(arguments); !filled) {
         return filled.error();
     }
-    auto reference = find_repo(arguments);
+    auto reference = find_repo(arguments.repo, arguments.repo_type, arguments.revision);
     if (!reference) {
         return reference.error();
+    }
+    if (is_hub_uri(arguments.repo) && reference->path && !arguments.files.empty()) {
+        return usage(fmt::format("'{}' names a path already; give the files one way or the other",
+                                 arguments.repo));
     }
     std::vector<std::string> names = arguments.files;
     if (reference->path) {
@@ -122,8 +101,8 @@ Result<Selection> select_files(const DownloadArguments& arguments) {
     }
     Selection selection;
     selection.repo = std::move(reference->repo);
-    selection.repo_type = arguments.repo_type.value_or(reference->repo_type.value_or("model"));
-    selection.revision = arguments.revision.value_or(reference->revision.value_or("main"));
+    selection.repo_type = reference->repo_type.value_or("model");
+    selection.revision = reference->revision.value_or("main");
     if (names.empty()) {
         selection.include = arguments.include;
         selection.exclude = arguments.exclude;

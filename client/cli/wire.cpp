@@ -13,30 +13,6 @@ namespace wharf::cli {
 
 namespace {
 
-json::array to_array(const std::vector<std::string>& list) {
-    json::array out;
-    out.reserve(list.size());
-    for (const std::string& element : list) {
-        out.emplace_back(element);
-    }
-    return out;
-}
-
-Progress read_progress(const json::object& object) {
-    Progress progress;
-    progress.state = text_member(object, "state");
-    progress.reason = optional_text_member(object, "reason").value_or("");
-    progress.files_done = size_member(object, "files_done");
-    progress.files_total = size_member(object, "files_total");
-    progress.bytes_done = size_member(object, "bytes_done");
-    progress.bytes_total = size_member(object, "bytes_total");
-    progress.bytes_per_second = size_member(object, "bytes_per_second");
-    for (const json::value& file : list_member(object, "files")) {
-        progress.files.push_back(read_file_progress(as_object(file)));
-    }
-    return progress;
-}
-
 DownloadResult read_result(const json::object& object) {
     DownloadResult result;
     result.commit = text_member(object, "commit");
@@ -75,8 +51,32 @@ ListedFile read_file(const json::object& object) {
 
 } // namespace
 
+json::array to_array(const std::vector<std::string>& list) {
+    json::array out;
+    out.reserve(list.size());
+    for (const std::string& element : list) {
+        out.emplace_back(element);
+    }
+    return out;
+}
+
 FileProgress read_file_progress(const json::object& object) {
     return {text_member(object, "path"), size_member(object, "done"), size_member(object, "total")};
+}
+
+Progress read_progress(const json::object& object) {
+    Progress progress;
+    progress.state = text_member(object, "state");
+    progress.reason = optional_text_member(object, "reason").value_or("");
+    progress.files_done = size_member(object, "files_done");
+    progress.files_total = size_member(object, "files_total");
+    progress.bytes_done = size_member(object, "bytes_done");
+    progress.bytes_total = size_member(object, "bytes_total");
+    progress.bytes_per_second = size_member(object, "bytes_per_second");
+    for (const json::value& file : list_member(object, "files")) {
+        progress.files.push_back(read_file_progress(as_object(file)));
+    }
+    return progress;
 }
 
 json::object selection_parameters(const Selection& selection,

@@ -3,6 +3,7 @@
 #include "client/cli/progress_view.hpp"
 #include "client/cli/selection.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <cstdint>
@@ -58,6 +59,9 @@ DownloadReply read_download_reply(const json::object& parameters);
 /// Adds one part of the answer to a List. Every file's name and etag are checked.
 void read_listing(const json::object& parameters, Listing& listing);
 
+json::array to_array(const std::vector<std::string>& list);
+
 FileProgress read_file_progress(const json::object& object);
+Progress read_progress(const json::object& object);
 
 } // namespace wharf::cli

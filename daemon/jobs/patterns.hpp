@@ -3,15 +3,9 @@
 #include "daemon/hub/types.hpp"
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace wharf::jobs {
-
-/// Whether a path matches a pattern as Python's fnmatch.fnmatchcase says, which is what the
-/// official client uses: `*` any characters, also "/"; `?` one character; `[abc]`, `[a-z]`, `[!a]`
-/// one of or none of a set; no escapes; a "[" that is never closed means itself. Both are UTF-8.
-bool matches(std::string_view pattern, std::string_view path);
 
 /// Which files of a commit are wanted.
 struct Filter {

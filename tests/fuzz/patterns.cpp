@@ -4,14 +4,13 @@
 
 #include "daemon/jobs/patterns.hpp"
 
+#include "base/wildcard.hpp"
 #include "protocol/utf8.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace wharf::fuzz {
 
 namespace {
-
-using jobs::matches;
 
 bool begins_character(std::string_view text, std::size_t at) noexcept {
     return at == text.size() || (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
