@@ -50,7 +50,6 @@ class TestHub:
 
     def __init__(self, **options: Any) -> None:
         self.options = HubOptions(**options)
-        self.state = State()
         self.log = RequestLog()
         self.faults = Faults()
         self._limiter = RateLimiter()
@@ -59,6 +58,7 @@ class TestHub:
             self._temporary = tempfile.TemporaryDirectory(prefix="test-hub-")
         self.directory = Path(self.options.directory or self._temporary.name)  # type: ignore[union-attr]
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.state = State(self.directory)
         self.admin = Admin(self.state, self.directory, self._close_idle)
         self.admin.configure(**self.options.settings)
         if self.options.seed is not None:

@@ -8,8 +8,9 @@ of a body, and `sendfile` for the bodies.
 from __future__ import annotations
 
 import json
+import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -19,17 +20,39 @@ from .body import Body, BytesBody
 MAX_HEAD = 256 * 1024
 """Largest request head accepted; clients never come near it."""
 
+_READ_STEP = 1 << 20
+
 
 class Receiver(Protocol):
     """The reading half of a connection, as much as the parser needs of it."""
 
     def recv(self, limit: int, /) -> bytes: ...
 
+    def recv_into(self, view: memoryview, /) -> int: ...
+
     def sendall(self, data: bytes, /) -> None: ...
 
 
 class BadRequest(Exception):
     """The peer sent something that is not HTTP/1.1 as we understand it."""
+
+
+class Ended(Exception):
+    """The connection is to be ended now, or has been by the peer: "close" or "reset"."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+class Gate(Protocol):
+    """Watches a request's body while it arrives; faults hold it up here."""
+
+    def allow(self, position: int, limit: int) -> int:
+        """How many of the next `limit` bytes may be read now. May wait; raises `Ended`."""
+        ...
+
+    def took(self, count: int) -> None: ...
 
 
 class Headers:
@@ -99,11 +122,20 @@ class BufferedReader:
 
     def some(self, limit: int) -> bytes:
         """Between 1 and `limit` bytes; empty only at the end of the stream."""
-        if not self._buffer and not self._fill():
-            return b""
+        if not self._buffer:
+            return self._receiver.recv(min(limit, _READ_STEP))
         data = bytes(self._buffer[:limit])
         del self._buffer[:limit]
         return data
+
+    def some_into(self, view: memoryview) -> int:
+        """The same into `view`; 0 only at the end of the stream."""
+        if not self._buffer:
+            return self._receiver.recv_into(view)
+        count = min(len(view), len(self._buffer))
+        view[:count] = self._buffer[:count]
+        del self._buffer[:count]
+        return count
 
 
 class RequestBody:
@@ -112,34 +144,66 @@ class RequestBody:
     def __init__(self, reader: BufferedReader, headers: Headers, receiver: Receiver) -> None:
         self._reader = reader
         self._receiver = receiver
-        self._chunked = "chunked" in (headers.get("Transfer-Encoding") or "").lower()
+        self.gate: Gate | None = None
+        self.received = 0
+        """Bytes of the body read so far."""
+        self.chunked = "chunked" in (headers.get("Transfer-Encoding") or "").lower()
         try:
-            self._left = 0 if self._chunked else int(headers.get("Content-Length") or 0)
+            self.length = 0 if self.chunked else int(headers.get("Content-Length") or 0)
+            """What was announced."""
         except ValueError:
             raise BadRequest("Content-Length is not a number") from None
-        self._ended = not self._chunked and self._left <= 0
+        self._left = self.length
+        self.ended = not self.chunked and self._left <= 0
         expect = (headers.get("Expect") or "").lower()
-        self._owes_continue = expect == "100-continue" and not self._ended
+        self._owes_continue = expect == "100-continue" and not self.ended
 
     def read(self, limit: int = 1 << 20) -> bytes:
-        """Some bytes of the body; empty once it has ended."""
+        """Some bytes of the body; empty once it has ended. Raises `Ended` if the peer goes away."""
+        limit = self._allowed(limit)
+        if limit == 0:
+            return b""
+        try:
+            data = self._reader.some(limit)
+        except OSError:
+            raise Ended("close") from None
+        self._took(len(data))
+        return data
+
+    def read_into(self, view: memoryview) -> int:
+        """The same into `view`; 0 once the body has ended."""
+        limit = self._allowed(len(view))
+        if limit == 0:
+            return 0
+        try:
+            count = self._reader.some_into(view[:limit])
+        except OSError:
+            raise Ended("close") from None
+        self._took(count)
+        return count
+
+    def _allowed(self, limit: int) -> int:
+        if self.gate is not None:
+            limit = self.gate.allow(self.received, limit)
         if self._owes_continue:
             self._owes_continue = False
             self._receiver.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._chunked and self._left == 0 and not self._ended:
+        if self.chunked and self._left == 0 and not self.ended:
             self._next_chunk()
-        if self._ended:
-            return b""
-        data = self._reader.some(min(limit, self._left))
-        if not data:
-            raise BadRequest("cut off inside the request body")
-        self._left -= len(data)
+        return 0 if self.ended else min(limit, self._left)
+
+    def _took(self, count: int) -> None:
+        if count == 0:
+            raise Ended("close")
+        self._left -= count
+        self.received += count
+        if self.gate is not None:
+            self.gate.took(count)
         if self._left == 0:
-            if self._chunked:
+            if self.chunked:
                 self._reader.line()
             else:
-                self._ended = True
-        return data
+                self.ended = True
 
     def _next_chunk(self) -> None:
         try:
@@ -149,7 +213,7 @@ class RequestBody:
         if self._left == 0:
             while self._reader.line():
                 pass  # trailers
-            self._ended = True
+            self.ended = True
 
     def read_all(self, limit: int = 256 << 20) -> bytes:
         """The rest of the body, refused when it is longer than `limit`."""
@@ -164,16 +228,23 @@ class RequestBody:
 
     def discard(self, limit: int = 1 << 20) -> bool:
         """Skips what a handler left unread; False if it is too much to be worth the connection."""
-        if self._ended:
+        if self.ended:
             return True
-        if self._owes_continue:
+        if self._owes_continue or self._left > limit:
             return False
+        view = memoryview(bytearray(min(limit, _READ_STEP)))
         while limit > 0:
-            data = self.read()
-            if not data:
+            count = self.read_into(view)
+            if count == 0:
                 return True
-            limit -= len(data)
+            limit -= count
         return False
+
+    def drain(self) -> None:
+        """Reads and forgets all that is left, however long."""
+        view = memoryview(bytearray(_READ_STEP))
+        while self.read_into(view):
+            pass
 
 
 @dataclass
@@ -190,6 +261,8 @@ class Request:
     base_url: str = ""
     """`scheme://host:port` as the client sees it, for absolute links in replies."""
     peer: str = ""
+    wait: Callable[[threading.Event, float | None], None] | None = None
+    """Waits on the connection (see `Channel.wait`), for faults that hold up a body."""
     reused: bool = False
     """True if it is not the first request on its connection."""
 
