@@ -202,9 +202,7 @@ class Admin:
             for path, entry in commit.files.items()
         }
 
-    def commits(
-        self, id: str, kind: str = "model", revision: str = "main"
-    ) -> list[dict[str, Any]]:
+    def commits(self, id: str, kind: str = "model", revision: str = "main") -> list[dict[str, Any]]:
         """The commits of a revision, newest first: id, parent, title, message, author, and the
         paths that were `changed` and `deleted`."""
         rows: list[dict[str, Any]] = []

@@ -46,6 +46,8 @@ def put(state: State, log: RequestLog, exchange: Exchange) -> Response:
         upload, path = state.uploads.find(record.upload or ""), state.uploads.file()
     if upload is None or upload.oid != record.blob:
         raise StorageError(404, "NoSuchUpload", "The specified upload does not exist")
+    if (record.part or 0) not in (range(1, upload.part_count + 1) if upload.part_size else (0,)):
+        raise StorageError(400, "InvalidArgument", "There is no such part")
     if record.part is not None:
         part = receive_part(body, path)
         with state.lock:

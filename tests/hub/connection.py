@@ -7,20 +7,11 @@ import time
 from email.utils import formatdate
 from typing import Protocol
 
+from .arrival import BadRequest, BufferedReader, Ended, RequestBody
 from .body import Body
 from .exchange import Exchange
 from .transport import Channel
-from .wire import (
-    BadRequest,
-    BufferedReader,
-    Ended,
-    Request,
-    RequestBody,
-    Response,
-    format_head,
-    parse_head,
-    text_response,
-)
+from .wire import Request, Response, format_head, parse_head, text_response
 
 
 _LINGER = 5.0

@@ -19,7 +19,12 @@ def register(router: Router) -> None:
 
 
 def open_new(
-    ctx: Context, repo: Repository, title: str, description: str, is_pull: bool, status: str = "open"
+    ctx: Context,
+    repo: Repository,
+    title: str,
+    description: str,
+    is_pull: bool,
+    status: str = "open",
 ) -> Discussion:
     """Numbers are shared by discussions and pull requests. The caller holds the lock."""
     numbers = [*repo.discussions, *(int(name) for name in repo.pulls if name.isdecimal())]

@@ -22,6 +22,7 @@ from . import (
     handlers_lfs,
     handlers_repos,
 )
+from .arrival import BadRequest, Ended
 from .cdn_uploads import StorageError
 from .content import disposition, serve_blob
 from .context import Context, Handler, Router, kind_of, plural
@@ -34,7 +35,7 @@ from .ratelimit import RateLimiter, bucket_of
 from .signing import verify
 from .state import State
 from .users import ANONYMOUS
-from .wire import BadRequest, Ended, Headers, Request, Response, text_response
+from .wire import Headers, Request, Response, text_response
 
 _CDN_PATH = re.compile(r"/(?P<repo>[^/]+/.+?)/(?P<etag>[0-9a-f]{40}|[0-9a-f]{64})/(?P<file>.+)")
 
@@ -238,7 +239,9 @@ class CdnFace(LoggedFace):
         request, record = exchange.request, exchange.record
         if record.leak:
             return _cdn_error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if request.method not in ("GET", "HEAD") and not (request.method == "PUT" and record.upload):
+        if request.method not in ("GET", "HEAD") and not (
+            request.method == "PUT" and record.upload
+        ):
             return _cdn_error(405, "MethodNotAllowed", request.method)
         with self.state.lock:
             key, blob = self.state.signing_key, self.state.cdn_objects.get(record.blob or "")

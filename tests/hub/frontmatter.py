@@ -16,7 +16,9 @@ def problems(text: str) -> tuple[list[str], list[str]]:
     end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if end is None:
         return ["The yaml metadata has no end: a line of --- is missing"], []
-    errors = [f"{what} (line {i})" for i, line in enumerate(lines[1:end], 2) if (what := _line(line))]
+    errors = [
+        f"{what} (line {i})" for i, line in enumerate(lines[1:end], 2) if (what := _line(line))
+    ]
     return errors, []
 
 

@@ -66,7 +66,11 @@ def _upload_header(row: dict[str, Any]) -> dict[str, str]:
 def _row(ctx: Context, repo: Repository, item: Any, transfers: list[str]) -> dict[str, Any]:
     oid, size = item.get("oid"), item.get("size")
     row: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}
-    if not (isinstance(oid, str) and _SHA256.fullmatch(oid)) or not isinstance(size, int) or size < 0:
+    if (
+        not (isinstance(oid, str) and _SHA256.fullmatch(oid))
+        or not isinstance(size, int)
+        or size < 0
+    ):
         return row | {"error": {"code": 422, "message": "Invalid object"}}
     if known := repo.large.get(oid):
         if known.size != size:

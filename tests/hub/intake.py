@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from .arrival import Ended
 from .exchange import Exchange
 from .log import RequestLog
-from .wire import Ended
 
 
 class Intake:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .arrival import RequestBody
 from .errors import HubError, bad_request, file_missing, unprocessable
 from .objects import Blob
 from .repository import Commit, FileEntry, Repository
-from .wire import RequestBody
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARENT = re.compile(r"[0-9a-fA-F]{5,40}")
@@ -130,12 +130,12 @@ def _operation(key: str, value: dict[str, Any], limits: Limits) -> Operation | N
     if key == "file":
         blob = Blob(_decode(value))
         if blob.size > limits.regular_file:
-            size = limits.regular_file >> 20
+            most = limits.regular_file >> 20
             raise bad_request(
-                f"Your push was rejected because it contains files larger than {size} MiB. Please"
+                f"Your push was rejected because it contains files larger than {most} MiB. Please"
                 " use https://git-lfs.github.com/ to store larger files. Offending file: - " + path
             )
-        blob.git_sha1  # noqa: B018 — hashed now, not while everybody waits for the lock
+        _ = blob.git_sha1  # hashed now, not while everybody waits for the lock
         return AddFile(path, blob)
     if key == "lfsFile":
         oid, size = value.get("oid"), value.get("size")

@@ -55,7 +55,9 @@ class TestHub:
         self._limiter = RateLimiter()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if self.options.directory is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="test-hub-")
+            self._temporary = tempfile.TemporaryDirectory(
+                prefix="test-hub-", ignore_cleanup_errors=True
+            )
         self.directory = Path(self.options.directory or self._temporary.name)  # type: ignore[union-attr]
         self.directory.mkdir(parents=True, exist_ok=True)
         self.state = State(self.directory)

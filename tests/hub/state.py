@@ -22,6 +22,8 @@ class Settings:
     """Entries per page of a tree listing."""
     expanded_page_size: int = 50
     """The same with `expand=true`."""
+    commits_page_size: int = 50
+    """Commits per page of a history."""
     url_lifetime: float = 3600
     """Seconds until a signed CDN URL expires."""
     resolve_cache: bool = False

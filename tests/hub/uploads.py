@@ -10,13 +10,13 @@ import hashlib
 import os
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .arrival import RequestBody
 from .objects import Blob
 from .repository import Repository
-from .wire import RequestBody
 
 _BUFFER = 1 << 20
 
@@ -45,7 +45,8 @@ class Upload:
 
     @property
     def part_count(self) -> int:
-        return -(-self.size // self.part_size)
+        """0 for one without parts."""
+        return -(-self.size // self.part_size) if self.part_size else 0
 
 
 class Uploads:
@@ -96,8 +97,7 @@ def receive_part(body: RequestBody, path: Path) -> Part:
     return Part(f'"{digest.hexdigest()}"', size, path)
 
 
-def _receive(body: RequestBody, path: Path, update: object) -> int:
-    assert callable(update)
+def _receive(body: RequestBody, path: Path, update: Callable[[memoryview], None]) -> int:
     view = memoryview(bytearray(_BUFFER))
     size = 0
     try:

@@ -7,7 +7,7 @@ from .repository import Repository
 from .state import is_member
 from .users import Identity
 
-_READ_TOKEN = "Forbidden: you must use a write token to upload to a repository."
+_READ_TOKEN = "you must use a write token to upload to a repository."
 _PROPOSE = "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request"
 
 
