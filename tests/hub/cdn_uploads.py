@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .arrival import RequestBody
 from .exchange import Exchange
 from .log import RequestLog
 from .state import State
-from .uploads import drop_blob, receive_object, receive_part
+from .uploads import Upload, drop_blob, receive_object, receive_part, replace_part
 from .wire import Headers, Request, Response
 
 _PATH = re.compile(r"/uploads/(?P<repo>[^/]+/.+)/(?P<oid>[0-9a-f]{64})")
@@ -43,24 +44,54 @@ def put(state: State, log: RequestLog, exchange: Exchange) -> Response:
     if body.chunked or "Content-Length" not in exchange.request.headers:
         raise StorageError(411, "MissingContentLength", "You must provide Content-Length")
     with state.lock:
-        upload, path = state.uploads.find(record.upload or ""), state.uploads.file()
+        upload = state.uploads.find(record.upload or "")
     if upload is None or upload.oid != record.blob:
         raise StorageError(404, "NoSuchUpload", "The specified upload does not exist")
     if (record.part or 0) not in (range(1, upload.part_count + 1) if upload.part_size else (0,)):
         raise StorageError(400, "InvalidArgument", "There is no such part")
-    if record.part is not None:
-        part = receive_part(body, path)
-        with state.lock:
-            old, upload.parts[record.part] = upload.parts.get(record.part), part
-        if old is not None:
-            old.path.unlink(missing_ok=True)
-        etag = part.etag
+    if record.part is None:
+        etag = _put_object(state, upload, body)
     else:
-        blob = receive_object(body, path)
-        with state.lock:
-            before, upload.repo.staged[upload.oid] = upload.repo.staged.get(upload.oid), blob
-        if before is not None:
-            drop_blob(before)
-        etag = f'"{blob.sha256[:32]}"'
+        etag = _put_part(state, upload, record.part, body)
     log.update(record, completed=True)
     return Response(200, Headers([("ETag", etag)]))
+
+
+def _put_object(state: State, upload: Upload, body: RequestBody) -> str:
+    with state.lock:
+        path = state.uploads.file()
+    blob = receive_object(body, path)
+    with state.lock:
+        before, upload.repo.staged[upload.oid] = upload.repo.staged.get(upload.oid), blob
+    if before is not None:
+        drop_blob(before)
+    return f'"{blob.sha256[:32]}"'
+
+
+def _put_part(state: State, upload: Upload, part: int, body: RequestBody) -> str:
+    """Bytes go where they belong at once, unless there are some already: a part that was there
+    stays until another one is there whole."""
+    if body.length != upload.size_of(part):
+        raise StorageError(400, "InvalidPart", f"The part has {upload.size_of(part)} bytes")
+    with state.lock:
+        direct = part not in upload.etags and part not in upload.arriving
+        if direct:
+            upload.arriving.add(part)
+        aside = state.uploads.file()
+    try:
+        if direct:
+            etag = receive_part(body, upload.path, (part - 1) * upload.part_size)
+        else:
+            etag = receive_part(body, aside, 0)
+        with state.lock:
+            if state.uploads.find(upload.id) is None:
+                raise StorageError(404, "NoSuchUpload", "The upload was completed meanwhile")
+            if not direct and upload.etags.get(part) != etag:
+                replace_part(upload, part, aside)
+            upload.etags[part] = etag
+    finally:
+        aside.unlink(missing_ok=True)
+        with state.lock:
+            if direct:
+                upload.arriving.discard(part)
+    return etag

@@ -13,7 +13,6 @@ from .exchange import Exchange
 from .transport import Channel
 from .wire import Request, Response, format_head, parse_head, text_response
 
-
 _LINGER = 5.0
 """Seconds that a client which has its answer may go on sending a body nobody wants."""
 

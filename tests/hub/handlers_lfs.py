@@ -8,18 +8,11 @@ from typing import Any
 
 from .context import KIND, REPO_ID, Context, Router, plural
 from .errors import HubError, bad_request, forbidden, unprocessable
+from .objects import Blob
 from .repository import Repository
 from .signing import sign_fields, verify
 from .state import check_files, check_write
-from .uploads import (
-    Refused,
-    Upload,
-    check_object,
-    check_parts,
-    drop_blob,
-    forget_files,
-    join,
-)
+from .uploads import Refused, Upload, check_object, check_parts, drop_blob
 from .wire import Headers, Response, json_response
 from .writing import check_propose, check_push
 
@@ -135,21 +128,18 @@ def _assemble(ctx: Context, upload: Upload, claimed: list[tuple[int, str]]) -> N
     state = ctx.state
     try:
         with state.lock:
-            parts, path = check_parts(upload, claimed), state.uploads.file()
-        blob = join(parts, path)
-    except (Refused, FileNotFoundError) as error:
+            check_parts(upload, claimed)
+    except Refused as error:
         raise bad_request(str(error)) from None
-    with state.lock:
-        first = state.uploads.close(upload)
-    forget_files(upload)
+    blob = Blob(path=str(upload.path))
     try:
         check_object(blob, upload.oid, upload.size)
     except Refused as error:
         drop_blob(blob)
         raise bad_request(str(error)) from None
-    if not first:
-        drop_blob(blob)
-        return
+    finally:
+        with state.lock:
+            state.uploads.close(upload)
     with state.lock:
         upload.repo.large.setdefault(upload.oid, blob)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from .arrival import RequestBody
 from .objects import Blob
@@ -25,13 +27,6 @@ class Refused(Exception):
     """What was sent is not what was announced."""
 
 
-@dataclass(frozen=True)
-class Part:
-    etag: str
-    size: int
-    path: Path
-
-
 @dataclass
 class Upload:
     """One that was promised to a client. `part_size` is 0 for one without parts."""
@@ -41,33 +36,40 @@ class Upload:
     oid: str
     size: int
     part_size: int
-    parts: dict[int, Part] = field(default_factory=dict)
+    path: Path
+    """Where its parts are put together; each has its place from the beginning."""
+    etags: dict[int, str] = field(default_factory=dict)
+    """Of the parts that are there whole."""
+    arriving: set[int] = field(default_factory=set)
+    """Parts that somebody is writing to their place."""
 
     @property
     def part_count(self) -> int:
         """0 for one without parts."""
         return -(-self.size // self.part_size) if self.part_size else 0
 
+    def size_of(self, part: int) -> int:
+        return min(self.part_size, self.size - (part - 1) * self.part_size)
+
 
 class Uploads:
     """All uploads that were not completed. The caller holds the state's lock, except while bytes
-    are received or put together."""
+    are received."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._open: dict[str, Upload] = {}
 
     def begin(self, repo: Repository, oid: str, size: int, part_size: int) -> Upload:
-        upload = Upload(secrets.token_hex(8), repo, oid, size, part_size)
+        upload = Upload(secrets.token_hex(8), repo, oid, size, part_size, self.file())
         self._open[upload.id] = upload
         return upload
 
     def find(self, upload_id: str) -> Upload | None:
         return self._open.get(upload_id)
 
-    def close(self, upload: Upload) -> bool:
-        """False if somebody else closed it before."""
-        return self._open.pop(upload.id, None) is not None
+    def close(self, upload: Upload) -> None:
+        self._open.pop(upload.id, None)
 
     def file(self) -> Path:
         """A new name for contents."""
@@ -80,69 +82,56 @@ class Uploads:
 def receive_object(body: RequestBody, path: Path) -> Blob:
     """The body as a file; none is left behind if it does not arrive to its end."""
     digest = hashlib.sha256()
-    _receive(body, path, digest.update)
+    try:
+        with open(path, "xb", buffering=0) as file:
+            _receive(body, file, digest.update)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return Blob(path=str(path), sha256=digest.hexdigest())
 
 
-def receive_part(body: RequestBody, path: Path) -> Part:
-    """The etag depends on nothing but the bytes, so a part that is sent again keeps it."""
+def receive_part(body: RequestBody, path: Path, offset: int) -> str:
+    """Writes the body to its place in a file. The etag depends on nothing but the bytes, so a part
+    that is sent again keeps it."""
     checksum = 0
 
     def update(data: memoryview) -> None:
         nonlocal checksum
         checksum = zlib.crc32(data, checksum)
 
-    size = _receive(body, path, update)
-    digest = hashlib.md5(f"{checksum}:{size}".encode(), usedforsecurity=False)
-    return Part(f'"{digest.hexdigest()}"', size, path)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb", buffering=0) as file:
+        file.seek(offset)
+        size = _receive(body, file, update)
+    return f'"{hashlib.sha256(f"{checksum}:{size}".encode()).hexdigest()[:32]}"'
 
 
-def _receive(body: RequestBody, path: Path, update: Callable[[memoryview], None]) -> int:
+def replace_part(upload: Upload, part: int, path: Path) -> None:
+    """Puts a part that had to be received elsewhere in its place."""
+    with open(path, "rb") as source, open(upload.path, "r+b") as target:
+        target.seek((part - 1) * upload.part_size)
+        shutil.copyfileobj(source, target, _BUFFER)
+
+
+def _receive(body: RequestBody, file: BinaryIO, update: Callable[[memoryview], None]) -> int:
     view = memoryview(bytearray(_BUFFER))
     size = 0
-    try:
-        with open(path, "xb", buffering=0) as file:
-            while count := body.read_into(view):
-                update(view[:count])
-                file.write(view[:count])
-                size += count
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    while count := body.read_into(view):
+        update(view[:count])
+        file.write(view[:count])
+        size += count
     return size
 
 
-def check_parts(upload: Upload, claimed: Sequence[tuple[int, str]]) -> list[Part]:
-    """The parts in order, if those a client names are all there are and none has changed."""
+def check_parts(upload: Upload, claimed: Sequence[tuple[int, str]]) -> None:
+    """Raises unless the parts a client names are all there are and none has changed."""
     numbers = [number for number, _ in claimed]
     if numbers != list(range(1, upload.part_count + 1)):
         raise Refused(f"Parts must be 1 to {upload.part_count} in order, not {numbers[:20]}")
     for number, etag in claimed:
-        part = upload.parts.get(number)
-        if part is None or part.etag.strip('"') != etag.strip('"'):
+        if upload.etags.get(number, "").strip('"') != etag.strip('"'):
             raise Refused(f"Part {number} was not uploaded, or its ETag is not {etag}")
-        rest = upload.size - (number - 1) * upload.part_size
-        if part.size != min(upload.part_size, rest):
-            raise Refused(f"Part {number} has {part.size} bytes")
-    return [upload.parts[number] for number in numbers]
-
-
-def join(parts: Sequence[Part], path: Path) -> Blob:
-    """One file of all parts; theirs are kept, since the whole may turn out wrong."""
-    digest = hashlib.sha256()
-    view = memoryview(bytearray(_BUFFER))
-    with open(path, "xb", buffering=0) as whole:
-        for part in parts:
-            with open(part.path, "rb", buffering=0) as file:
-                while count := file.readinto(view):
-                    digest.update(view[:count])
-                    whole.write(view[:count])
-    return Blob(path=str(path), sha256=digest.hexdigest())
-
-
-def forget_files(upload: Upload) -> None:
-    for part in upload.parts.values():
-        part.path.unlink(missing_ok=True)
 
 
 def check_object(blob: Blob, oid: str, size: int) -> None:
@@ -155,4 +144,4 @@ def check_object(blob: Blob, oid: str, size: int) -> None:
 def drop_blob(blob: Blob) -> None:
     """Removes the file of an object that was refused."""
     if blob.path is not None:
-        os.unlink(blob.path)
+        Path(blob.path).unlink(missing_ok=True)
