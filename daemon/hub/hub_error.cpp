@@ -199,4 +199,14 @@ Error location_error(const Refusal& refusal, const net::Url& location, const Sub
                  fmt::format("{} answered {} for {}", host, refusal.status, describe(subject))};
 }
 
+bool hub_is_away(const Error& error) noexcept {
+    return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
+           error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
+}
+
+bool is_refusal(const Error& error) noexcept {
+    return error.kind() == ErrorKind::unauthorized || error.kind() == ErrorKind::repo_not_found ||
+           error.kind() == ErrorKind::gated || error.kind() == ErrorKind::forbidden;
+}
+
 } // namespace wharf::hub

@@ -53,4 +53,10 @@ Error hub_error(const Refusal& refusal, const Subject& subject);
 /// nothing of repos: what they refuse may be had again with a fresh URL, so it is `unavailable`.
 Error location_error(const Refusal& refusal, const net::Url& location, const Subject& subject);
 
+/// The Hub could not be asked, which says nothing about the repo or who may read it.
+bool hub_is_away(const Error& error) noexcept;
+
+/// The Hub was asked, and says that the asker may not see the repo.
+bool is_refusal(const Error& error) noexcept;
+
 } // namespace wharf::hub

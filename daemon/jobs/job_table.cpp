@@ -1,6 +1,7 @@
 #include "daemon/jobs/job_table.hpp"
 
 #include "base/log.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -32,11 +33,9 @@ Error wrong_state(const JobRecord& record) {
 }
 
 /// Errors that say what the asker should have asked, or that he may not have it.
-bool is_refusal(ErrorKind kind) noexcept {
-    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
-           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
-           kind == ErrorKind::quota;
+bool is_refusal(const Error& error) noexcept {
+    return hub::is_refusal(error) || error.kind() == ErrorKind::revision_not_found ||
+           error.kind() == ErrorKind::file_not_found || error.kind() == ErrorKind::quota;
 }
 
 /// The same job, as if it had just been asked for by somebody who does not wait.
@@ -152,7 +151,7 @@ Awaitable<JobInfo> JobTable::detach(DownloadOrder order, Priority priority) {
     }
     co_await job->under_way();
     const auto& record = job->record();
-    if (record.state == JobState::failed && is_refusal(record.failure->kind())) {
+    if (record.state == JobState::failed && is_refusal(*record.failure)) {
         throw *record.failure;
     }
     co_return job->info();

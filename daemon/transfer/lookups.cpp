@@ -3,6 +3,7 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -24,12 +25,6 @@ constexpr std::chrono::minutes line_memory{10};
 std::string key_of(const hub::RepoId& repo, const std::string& what, const hub::Token& token) {
     return fmt::format("{} {} {} {}", name(repo.type), repo.name, what,
                        token.empty() ? "" : sha256_hex(token.reveal()));
-}
-
-/// The Hub could not be asked, which says nothing about the repo.
-bool hub_is_away(const Error& error) noexcept {
-    return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
-           error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
 }
 
 } // namespace
@@ -110,7 +105,7 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
         co_return Resolved{
             .commit = std::move(commit), .stale = false, .why = {}, .recorded = recorded};
     } catch (const Error& error) {
-        if (!known || !hub_is_away(error)) {
+        if (!known || !hub::hub_is_away(error)) {
             throw;
         }
         why = error.message();
