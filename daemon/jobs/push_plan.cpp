@@ -1,6 +1,6 @@
 #include "daemon/jobs/push_plan.hpp"
 
-#include "daemon/jobs/patterns.hpp"
+#include "base/wildcard.hpp"
 
 #include <fmt/format.h>
 

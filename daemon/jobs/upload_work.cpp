@@ -227,7 +227,9 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
         change->from_repo ? std::string{"main"} : record_.order.revision);
     wish.order.token = record_.order.token;
     wish.order.what =
-        DownloadOrder{.ref_before = {}, .filter = {.files = {change->from_path}, .include = {}, .exclude = {}}, .force = false};
+        DownloadOrder{.ref_before = {},
+                      .filter = {.files = {change->from_path}, .include = {}, .exclude = {}},
+                      .force = false};
     const std::unique_ptr<Work> fetch = context_.fetch(wish);
     co_await fetch->run([] {});
     UniqueFd file =
