@@ -29,7 +29,6 @@ namespace wharf::store {
 namespace {
 
 constexpr std::size_t piece_size = 1 << 20;
-constexpr std::size_t sample_size = 512;
 
 /// Descriptors with O_DIRECT want memory that is aligned to the disk's blocks.
 constexpr std::align_val_t alignment{4096};

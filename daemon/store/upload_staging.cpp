@@ -34,8 +34,6 @@ constexpr std::size_t flushed_together = 32;
 /// What is removed without giving others a turn.
 constexpr std::size_t removed_together = 256;
 
-constexpr std::size_t sample_size = 512;
-
 UniqueFd open_staged(const UploadFolders& folders, std::uint64_t upload, const std::string& name) {
     const auto folder = folders.open(upload);
     UniqueFd fd{adopt_fd,

@@ -31,10 +31,10 @@ TEST_CASE("windows into the kernel are known by their numbers") {
             CHECK(is_kernel_window(static_cast<std::uint32_t>(info.f_type)));
         }
     }
-    for (const std::uint64_t magic : {0x63677270, 0x64626720, 0x74726163, 0x73636673, 0x6165676c}) {
+    for (const unsigned magic : {0x63677270U, 0x64626720U, 0x74726163U, 0x73636673U, 0x6165676cU}) {
         CHECK(is_kernel_window(magic)); // cgroup, debugfs, tracefs, securityfs, pstore
     }
-    for (const std::uint64_t magic : {0xef53, 0x58465342, 0x01021994, 0x6969, 0x65735546}) {
+    for (const unsigned magic : {0xef53U, 0x58465342U, 0x01021994U, 0x6969U, 0x65735546U}) {
         CHECK_FALSE(is_kernel_window(magic)); // ext4, XFS, tmpfs, NFS, FUSE
     }
 }
