@@ -13,6 +13,7 @@
 namespace wharf::hub {
 
 class Transport;
+struct ApiAnswer;
 struct Subject;
 
 /// Part of a file, in bytes: [begin, end).
@@ -88,9 +89,7 @@ class HubClient {
     const net::Url& endpoint() const noexcept { return endpoint_; }
 
   private:
-    struct ApiAnswer;
-
-    Awaitable<ApiAnswer> ask_api(net::Url url, Token token, Subject subject);
+    Awaitable<ApiAnswer> ask(net::Url url, Token token, Subject subject);
 
     std::unique_ptr<Transport> own_; ///< null when the transport is somebody else's
     Transport* transport_;

@@ -36,7 +36,7 @@ bool is_refusal(ErrorKind kind) noexcept {
     return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
            kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
            kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
-           kind == ErrorKind::quota;
+           kind == ErrorKind::conflict || kind == ErrorKind::quota;
 }
 
 /// The same job, as if it had just been asked for by somebody who does not wait.
