@@ -56,7 +56,8 @@ class UploadClient {
                                                bool for_pull_request);
 
     /// Sends bytes to a signed URL; the answer's ETag as it came (empty if there is none). A 400,
-    /// 401, 403, 404 or 410 is unavailable: ask batch() for another URL. No token is sent.
+    /// 401, 403, 404 or 410 is unavailable, and lasting unlike an overload: ask batch() for another
+    /// URL. No token is sent.
     Awaitable<std::string> put(std::string url, std::shared_ptr<net::RequestBody> body);
 
     /// Puts parts together; `etags` as put() returned them, in order. Refusals as with put().

@@ -158,6 +158,7 @@ TEST_CASE("an address that has had its day says so") {
         const Error error = error_of(
             scene.client.put("https://s3.example/x?secret-query", wharf::net::make_body("x")));
         CHECK(error.kind() == ErrorKind::unavailable);
+        CHECK(error.is_lasting());
         CHECK(contains(error.hint(), "ask the Hub again"));
     }
     const std::pair<unsigned, ErrorKind> rows[] = {
