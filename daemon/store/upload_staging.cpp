@@ -153,7 +153,7 @@ Awaitable<AttachedFile> UploadStaging::attach(StagingOrder order) {
     auto& foreign = calls(co_await asio::this_coro::executor);
     const uid_t uid = order.uid;
     const auto intake = std::make_shared<Intake>(std::move(order), folders_, new_name(),
-                                                 stamp_of(folders_.root->fd()).device);
+                                                 stamp_of(folders_.staging().fd()).device);
     co_await foreign.run(uid, [intake] { intake->require_attachable(); });
     co_return intake->attached();
 }
