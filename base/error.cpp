@@ -25,6 +25,8 @@ std::string_view name(ErrorKind kind) noexcept {
         return "gated";
     case ErrorKind::forbidden:
         return "forbidden";
+    case ErrorKind::conflict:
+        return "conflict";
     case ErrorKind::rate_limited:
         return "rate_limited";
     case ErrorKind::network:

@@ -21,6 +21,7 @@ enum class ErrorKind {
     unauthorized,       ///< the token is wrong, expired or revoked
     gated,              ///< the repo exists; its owner has not granted access
     forbidden,          ///< refused by the Hub or by local policy
+    conflict,           ///< the branch is not where the asker said it is
     rate_limited,       ///< wait for `retry_after`
     network,            ///< could not connect, or the connection broke or stalled
     unavailable,        ///< the peer answers, but cannot serve now (5xx)

@@ -4,18 +4,19 @@
 #include "daemon/app.hpp"
 
 #include "base/log.hpp"
-#include "daemon/access/audit_sinks.hpp"
 #include "daemon/access/gatekeeper.hpp"
 #include "daemon/access/known_accounts.hpp"
 #include "daemon/access/policy.hpp"
 #include "daemon/access/quota.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/access/vault.hpp"
+#include "daemon/app_options.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/clock_watch.hpp"
 #include "daemon/async/io_threads.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/downloads.hpp"
+#include "daemon/jobs/uploads.hpp"
 #include "daemon/limits_keeper.hpp"
 #include "daemon/service/auth_calls.hpp"
 #include "daemon/service/daemon_calls.hpp"
@@ -26,6 +27,7 @@
 #include "daemon/service/server.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/transfer/hub_inquiry.hpp"
+#include "daemon/transfer/hub_object_uploads.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/lookups.hpp"
 #include "protocol/definitions.hpp"
@@ -34,7 +36,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
 
 #include <csignal>
 #include <optional>
@@ -48,69 +49,6 @@ namespace {
 /// Threads for disk work, hashing and flushing. Hashing alone can keep all cores busy; the others
 /// wait for the disk most of the time.
 constexpr std::size_t pool_threads = 6;
-
-net::HttpOptions http_options(const Config& config) {
-    net::HttpOptions options;
-    options.user_agent = fmt::format("wharf/{}", protocol::version());
-    options.ca_file = config.hub.ca_file.native();
-    options.proxy = config.hub.proxy;
-    options.no_proxy = config.hub.no_proxy;
-    options.connect_timeout = config.hub.connect_timeout;
-    options.tls_timeout = config.hub.connect_timeout;
-    options.first_byte_timeout = config.hub.first_byte_timeout;
-    options.stall_timeout = config.transfer.stall_timeout;
-    options.min_speed = config.transfer.min_speed;
-    return options;
-}
-
-transfer::TransferOptions transfer_options(const Config& config) {
-    transfer::TransferOptions options;
-    options.piece_size = config.transfer.piece_size;
-    options.max_connections_per_file = config.transfer.max_connections_per_file;
-    options.others_write = config.cache.lock_files;
-    return options;
-}
-
-transfer::Connections::Limits connection_limits(const Config& config) {
-    return {.overall = config.transfer.max_connections,
-            .per_host = config.transfer.max_connections_per_host};
-}
-
-/// What a running daemon takes over; the rest still waits for a restart.
-void take_over(Config::Transfer& running, const Config::Transfer& wanted) {
-    running.max_connections = wanted.max_connections;
-    running.max_connections_per_host = wanted.max_connections_per_host;
-    running.max_connections_per_file = wanted.max_connections_per_file;
-    running.piece_size = wanted.piece_size;
-}
-
-jobs::JobOptions job_options(const Config& config) {
-    return {.max_running = config.jobs.max_running,
-            .history_age = config.jobs.history_age,
-            .history_count = config.jobs.history_count};
-}
-
-access::GatekeeperOptions gatekeeper_options(const Config& config) {
-    return {.grant_ttl = config.access.grant_ttl,
-            .offline_grace = config.access.offline_grace,
-            .renew_for = config.access.renew_for};
-}
-
-std::shared_ptr<access::AuditSink> audit_sink(const Config& config) {
-    if (!config.audit.file.empty()) {
-        return std::make_shared<access::FileSink>(config.audit.file);
-    }
-    if (systemd::has_journal()) {
-        return std::make_shared<access::JournalSink>(systemd::journal_send);
-    }
-    return std::make_shared<access::LogSink>();
-}
-
-transfer::LookupOptions lookup_options(const Config& config) {
-    transfer::LookupOptions options;
-    options.revision_ttl = config.hub.revision_ttl;
-    return options;
-}
 
 /// Ends the process with 0 when the grace is over, whatever hangs then: a deaf client, a look-up of
 /// a name in the system's resolver, a disk. What is in the air is resumable and what is published
@@ -153,9 +91,11 @@ struct App::Impl {
     hub::HttpTransport questions;
     transfer::Connections connections;
     transfer::Bandwidth bandwidth{context.get_executor()};
+    transfer::Bandwidth upload_bandwidth{context.get_executor()};
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
+    transfer::HubObjectUploads objects;
     jobs::DiskRoom room{store, flights};
     transfer::HubInquiry inquiry;
     access::Policy policy;
@@ -168,6 +108,8 @@ struct App::Impl {
     jobs::JobStore job_store;
     jobs::JobTable jobs;
     jobs::Downloads downloads;
+    jobs::UploadStore upload_store;
+    jobs::Uploads uploads;
     service::DaemonCalls daemon_calls;
     service::Dispatcher dispatcher{service::wharf_service()};
     std::optional<service::Server> server; ///< last, when the dispatcher knows all calls
@@ -194,7 +136,10 @@ App::Impl::Impl(Config c, Reload r)
       questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
       connections{connection_limits(config)},
       limits{config.limits, pool,
-             [this](transfer::BandwidthLimits now) { bandwidth.set_limits(std::move(now)); }},
+             [this](transfer::BandwidthLimits download, transfer::BandwidthLimits upload) {
+                 bandwidth.set_limits(std::move(download));
+                 upload_bandwidth.set_limits(std::move(upload));
+             }},
       flights{{.executor = context.get_executor(),
                .lanes = lanes,
                .store = store,
@@ -211,6 +156,16 @@ App::Impl::Impl(Config c, Reload r)
                .store = store,
                .gate = gate},
               lookup_options(config)},
+      objects{{.executor = context.get_executor(),
+               .lanes = lanes,
+               .transport = questions,
+               .asking = lookups.asking(),
+               .pool = pool,
+               .gate = gate,
+               .connections = connections,
+               .bandwidth = upload_bandwidth,
+               .endpoint = endpoint,
+               .options = upload_options(config)}},
       inquiry{lookups.asking()}, policy{config.access.rules, ::geteuid()},
       audit{context.get_executor(), accounts, config.audit.log, audit_sink(config)},
       sealer{
@@ -240,11 +195,16 @@ App::Impl::Impl(Config c, Reload r)
       jobs{{.executor = context.get_executor(),
             .store = job_store,
             .sealer = sealer,
-            .make_work = [this](jobs::JobRecord& record) { return downloads.work_for(record); },
+            .make_work =
+                [this](jobs::JobRecord& record) {
+                    return record.order.is_push() ? uploads.work_for(record)
+                                                  : downloads.work_for(record);
+                },
             .options = job_options(config),
             .audit = &audit,
             .limits_of = [this](uid_t uid) { return quotas.limits_of(uid); },
-            .stored_token = [this](uid_t uid) { return vault.token_of(uid); }}},
+            .stored_token = [this](uid_t uid) { return vault.token_of(uid); },
+            .over = [this](const jobs::JobRecord& record) { uploads.job_over(record); }}},
       downloads{{.executor = context.get_executor(),
                  .gate = gatekeeper,
                  .audit = audit,
@@ -256,6 +216,20 @@ App::Impl::Impl(Config c, Reload r)
                  .pool = pool,
                  .files_at_once = config.transfer.max_connections},
                 jobs},
+      upload_store{config.daemon.state_dir / "uploads.db", sealer},
+      uploads{{.executor = context.get_executor(),
+               .gate = gatekeeper,
+               .audit = audit,
+               .quotas = quotas,
+               .store = store,
+               .staged = store.staged(),
+               .lookups = lookups,
+               .objects = objects,
+               .uploads = upload_store,
+               .pool = pool,
+               .fetch = [this](jobs::JobRecord& record) { return downloads.work_for(record); }},
+              jobs,
+              job_store},
       daemon_calls{
           {.version = std::string{protocol::version()},
            .endpoint = config.hub.endpoint,
@@ -279,7 +253,10 @@ App::Impl::Impl(Config c, Reload r)
          .endpoint = config.hub.endpoint,
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher, {.quotas = quotas, .accounts = accounts, .jobs = jobs});
+    service::add_quota_calls(dispatcher, {.quotas = quotas,
+                                          .accounts = accounts,
+                                          .jobs = jobs,
+                                          .staged_bytes = [](uid_t) { return std::uint64_t{0}; }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
@@ -370,6 +347,7 @@ void App::Impl::reload() {
         config.limits = wanted.limits;
         limits.set(config.limits);
         flights.set_options(transfer_options(config));
+        objects.set_options(upload_options(config));
         connections.set_limits(connection_limits(config));
         downloads.set_files_at_once(config.transfer.max_connections);
         lookups.set_options(lookup_options(config));
@@ -394,6 +372,8 @@ Awaitable<> App::Impl::shut_down() {
     // Calls that only watch a long download use up what drain() gets; the rest is for winding up.
     co_await server->drain(config.daemon.shutdown_grace * 7 / 10);
     co_await jobs.stop();
+    co_await uploads.stop();
+    co_await objects.stop();
     co_await flights.stop();
     co_await gatekeeper.stop();
     co_await lookups.stop();
@@ -421,6 +401,7 @@ int App::run() {
     }
     impl.quotas.start();
     impl.gatekeeper.start();
+    impl.uploads.start();
     impl.jobs.start();
     impl.listen();
     systemd::notify_ready();

@@ -1,5 +1,6 @@
 #include "daemon/config.hpp"
 
+#include "base/read_up_to.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/config_keys.hpp"
 #include "daemon/config_limits.hpp"
@@ -14,7 +15,6 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 // Reads TOML: everything in the file must be a known key in a known table. All faults are collected
@@ -191,20 +191,11 @@ std::string text_of(const std::filesystem::path& file) {
     if (!S_ISREG(info.st_mode) || info.st_size > largest_file) {
         throw unreadable(file, "no regular file, or larger than 1 MiB");
     }
-    std::string text(static_cast<std::size_t>(info.st_size), '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-        const ssize_t n = ::read(fd.value(), text.data() + size, text.size() - size);
-        if (n < 0) {
-            throw unreadable(file, errno);
-        }
-        if (n == 0) {
-            break;
-        }
-        size += static_cast<std::size_t>(n);
+    auto text = read_up_to(fd.value(), static_cast<std::size_t>(info.st_size));
+    if (!text) {
+        throw unreadable(file, errno);
     }
-    text.resize(size);
-    return text;
+    return *std::move(text);
 }
 
 } // namespace

@@ -16,6 +16,19 @@ using Names = std::span<const std::string_view>;
 
 constexpr std::array<std::string_view, transfer::priorities> classes{"interactive", "normal",
                                                                      "background"};
+/// The key of each direction; the same for all, for a class, for a user and in a period.
+struct RateKey {
+    std::string_view name;
+    Rates TwoWayRates::* rates;
+};
+constexpr std::array rate_keys{RateKey{"download_rate", &TwoWayRates::download},
+                               RateKey{"upload_rate", &TwoWayRates::upload}};
+
+const RateKey* find_rate_key(std::string_view name) {
+    const auto* found = std::ranges::find(rate_keys, name, &RateKey::name);
+    return found == rate_keys.end() ? nullptr : found;
+}
+
 constexpr std::array<std::string_view, 7> weekdays{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 Error invalid(std::string message) {
@@ -80,8 +93,8 @@ class LimitsReader {
     explicit LimitsReader(std::vector<Fault>& faults) : faults_{faults} {}
 
     void read(const Table& table, Limits& limits) {
-        static constexpr std::array<std::string_view, 4> known{"download_rate", "class", "user",
-                                                               "schedule"};
+        static constexpr std::array<std::string_view, 5> known{"download_rate", "upload_rate",
+                                                               "class", "user", "schedule"};
         for (const auto& entry : table.entries) {
             if (read_rate_entry(entry, "limits", limits.always)) {
                 continue;
@@ -101,8 +114,8 @@ class LimitsReader {
   private:
     LimitsPeriod read_period(const Table& table) {
         static constexpr std::string_view name = "[[limits.schedule]]";
-        static constexpr std::array<std::string_view, 6> known{"days",          "from",  "to",
-                                                               "download_rate", "class", "user"};
+        static constexpr std::array<std::string_view, 7> known{
+            "days", "from", "to", "download_rate", "upload_rate", "class", "user"};
         LimitsPeriod period;
         const auto faults_before = faults_.size();
         for (const auto& entry : table.entries) {
@@ -115,8 +128,8 @@ class LimitsReader {
                 refuse(entry, name, known);
             }
         }
-        if (period.rates == Rates{} && faults_.size() == faults_before) {
-            add(table.line, "[[limits.schedule]] sets no download_rate");
+        if (period.rates == TwoWayRates{} && faults_.size() == faults_before) {
+            add(table.line, "[[limits.schedule]] sets no rate");
         }
         if (period.from == period.to) {
             add(table.line, "[[limits.schedule]] ends when it begins; leave from and to out for "
@@ -126,9 +139,10 @@ class LimitsReader {
     }
 
     /// Reads what is the same always and in a period; false for anything else.
-    bool read_rate_entry(const Table::Entry& entry, std::string_view table, Rates& rates) {
-        if (entry.name == "download_rate") {
-            take(entry, fmt::format("[{}]", table), parse_rate(entry.value), rates.all);
+    bool read_rate_entry(const Table::Entry& entry, std::string_view table, TwoWayRates& rates) {
+        if (const auto* key = find_rate_key(entry.name)) {
+            take(entry, fmt::format("[{}]", table), parse_rate(entry.value),
+                 (rates.*key->rates).all);
         } else if (entry.name == "class") {
             read_classes(entry, fmt::format("{}.class", table), rates);
         } else if (entry.name == "user") {
@@ -139,7 +153,7 @@ class LimitsReader {
         return true;
     }
 
-    void read_classes(const Table::Entry& entry, std::string_view table, Rates& rates) {
+    void read_classes(const Table::Entry& entry, std::string_view table, TwoWayRates& rates) {
         for (const auto& member : members(entry, table)) {
             const auto* found = std::ranges::find(classes, member.name);
             if (found == classes.end()) {
@@ -148,21 +162,21 @@ class LimitsReader {
                 continue;
             }
             const auto place = static_cast<std::size_t>(found - classes.begin());
-            read_rate(member, table, rates.by_class[place]);
+            read_rates(member, table, [&](const RateKey& key, std::uint64_t rate) {
+                (rates.*key.rates).by_class[place] = rate;
+            });
         }
     }
 
-    void read_users(const Table::Entry& entry, std::string_view table, Rates& rates) {
+    void read_users(const Table::Entry& entry, std::string_view table, TwoWayRates& rates) {
         for (const auto& member : members(entry, table)) {
             if (const auto checked = check_account(member.name, "user"); !checked) {
                 add(member, "[{}] \"{}\" {}", table, member.name, checked.error().message());
                 continue;
             }
-            std::optional<std::uint64_t> rate;
-            read_rate(member, table, rate);
-            if (rate) {
-                rates.by_user[member.name] = *rate;
-            }
+            read_rates(member, table, [&](const RateKey& key, std::uint64_t rate) {
+                (rates.*key.rates).by_user[member.name] = rate;
+            });
         }
     }
 
@@ -170,26 +184,29 @@ class LimitsReader {
     const std::vector<Table::Entry>& members(const Table::Entry& entry, std::string_view table) {
         static const std::vector<Table::Entry> none;
         if (entry.tables.size() != 1 || entry.list) {
-            add(entry, "\"{}\" must be a table: write [{}.NAME] above a download_rate", entry.name,
+            add(entry, "\"{}\" must be a table: write [{}.NAME] above its rates", entry.name,
                 table);
             return none;
         }
         return entry.tables.front().entries;
     }
 
-    /// The one key of a class or a user in `table`.
-    void read_rate(const Table::Entry& member, std::string_view table,
-                   std::optional<std::uint64_t>& rate) {
-        static constexpr std::array<std::string_view, 1> known{"download_rate"};
+    /// The keys of a class or a user in `table`.
+    template <typename Put>
+    void read_rates(const Table::Entry& member, std::string_view table, Put put) {
+        static constexpr std::array<std::string_view, 2> known{"download_rate", "upload_rate"};
         const auto name = fmt::format("{}.{}", table, member.name);
         if (member.tables.size() != 1 || member.list) {
-            add(member, "\"{}\" must be a table: write [{}] above its download_rate", member.name,
-                name);
+            add(member, "\"{}\" must be a table: write [{}] above its rates", member.name, name);
             return;
         }
         for (const auto& entry : member.tables.front().entries) {
-            if (entry.name == "download_rate") {
+            if (const auto* key = find_rate_key(entry.name)) {
+                std::optional<std::uint64_t> rate;
                 take(entry, fmt::format("[{}]", name), parse_rate(entry.value), rate);
+                if (rate) {
+                    put(*key, *rate);
+                }
             } else {
                 refuse(entry, fmt::format("[{}]", name), known);
             }

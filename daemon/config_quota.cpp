@@ -59,19 +59,21 @@ class QuotaReader {
                 read.bytes = config.quota.bytes;
             } else if (entry.name == "running_jobs") {
                 read.running_jobs = config.quota.running_jobs;
-            } else {
+            } else if (entry.name == "queued_jobs") {
                 read.queued_jobs = config.quota.queued_jobs;
+            } else {
+                read.staging = config.quota.staging;
             }
         }
         return read;
     }
 
     bool read_key(const Table::Entry& entry, std::string_view table, Config& config) {
-        static constexpr std::array<std::string_view, 5> known{"bytes", "running_jobs",
-                                                               "queued_jobs", "user", "group"};
+        static constexpr std::array<std::string_view, 6> known{
+            "bytes", "running_jobs", "queued_jobs", "staging", "user", "group"};
         const Key* key = find_key("quota", entry.name);
         if (key == nullptr) {
-            const auto names = std::span{known}.first(table == "quota" ? known.size() : 3);
+            const auto names = std::span{known}.first(table == "quota" ? known.size() : 4);
             add(entry, "unknown key \"{}\" in [{}]; did you mean \"{}\"?", entry.name, table,
                 nearest(entry.name, names));
             return false;

@@ -42,11 +42,12 @@ WallTime wall_time(std::time_t time) {
             .time_of_day = std::chrono::minutes{local.tm_hour * 60 + local.tm_min}};
 }
 
-Rates rates_at(const Limits& limits, WallTime now) {
-    Rates rates = limits.always;
+TwoWayRates rates_at(const Limits& limits, WallTime now) {
+    TwoWayRates rates = limits.always;
     for (const auto& period : limits.schedule) {
         if (applies(period, now)) {
-            overlay(rates, period.rates);
+            overlay(rates.download, period.rates.download);
+            overlay(rates.upload, period.rates.upload);
         }
     }
     return rates;
@@ -62,9 +63,13 @@ UserIds look_up_users(const Limits& limits) {
             }
         }
     };
-    add(limits.always);
+    const auto add_both = [&](const TwoWayRates& rates) {
+        add(rates.download);
+        add(rates.upload);
+    };
+    add_both(limits.always);
     for (const auto& period : limits.schedule) {
-        add(period.rates);
+        add_both(period.rates);
     }
     return users;
 }

@@ -15,8 +15,8 @@
 /// How much bandwidth there is at which time, as configured in [limits], and for whom.
 namespace wharf {
 
-/// Download rates in bytes per second. 0 is no limit; none says nothing, so that what holds
-/// otherwise stays.
+/// Rates of one direction in bytes per second. 0 is no limit; none says nothing, so that what
+/// holds otherwise stays.
 struct Rates {
     std::optional<std::uint64_t> all;
     std::array<std::optional<std::uint64_t>, transfer::priorities> by_class; ///< as in Priority
@@ -24,17 +24,25 @@ struct Rates {
     bool operator==(const Rates&) const = default;
 };
 
+/// Rates of both directions, which have nothing to do with each other.
+struct TwoWayRates {
+    Rates download;
+    Rates upload = {};
+    bool operator==(const TwoWayRates&) const = default;
+};
+
 /// Rates for some hours of some days.
 struct LimitsPeriod {
     std::bitset<7> days{0x7f};        ///< on which it begins; bit 0 is Monday
     std::chrono::minutes from{0};     ///< since midnight
     std::chrono::minutes to{24 * 60}; ///< not after `from`: on the next day
-    Rates rates;
+    TwoWayRates rates;
     bool operator==(const LimitsPeriod&) const = default;
 };
 
 struct Limits {
-    Rates always{.all = 0, .by_class = {}, .by_user = {}};
+    TwoWayRates always{.download = {.all = 0, .by_class = {}, .by_user = {}},
+                       .upload = {.all = 0, .by_class = {}, .by_user = {}}};
     std::vector<LimitsPeriod> schedule; ///< of those that name the same rate the last wins
     bool operator==(const Limits&) const = default;
 };
@@ -50,7 +58,7 @@ WallTime wall_time(std::time_t time);
 
 /// What holds at a time. Looks at the clock's hands only: where clocks are put forward or back, or
 /// jump, what counts is the time they show now.
-Rates rates_at(const Limits& limits, WallTime now);
+TwoWayRates rates_at(const Limits& limits, WallTime now);
 
 /// Users that [limits] names and their numbers, as far as the machine knows them.
 using UserIds = std::map<std::string, std::optional<uid_t>>;

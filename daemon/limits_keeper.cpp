@@ -37,7 +37,8 @@ Awaitable<> LimitsKeeper::keep_users() {
 }
 
 void LimitsKeeper::apply_now() {
-    apply_(bandwidth_limits(rates_at(limits_, wall_time(std::time(nullptr))), users_));
+    const TwoWayRates rates = rates_at(limits_, wall_time(std::time(nullptr)));
+    apply_(bandwidth_limits(rates.download, users_), bandwidth_limits(rates.upload, users_));
 }
 
 void LimitsKeeper::learn(const UserIds& found) {

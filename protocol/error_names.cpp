@@ -9,10 +9,11 @@ namespace {
 constexpr std::array every_kind{
     ErrorKind::invalid_request, ErrorKind::repo_not_found, ErrorKind::revision_not_found,
     ErrorKind::file_not_found,  ErrorKind::job_not_found,  ErrorKind::unauthorized,
-    ErrorKind::gated,           ErrorKind::forbidden,      ErrorKind::rate_limited,
-    ErrorKind::network,         ErrorKind::unavailable,    ErrorKind::protocol,
-    ErrorKind::integrity,       ErrorKind::no_space,       ErrorKind::quota,
-    ErrorKind::storage,         ErrorKind::cancelled,      ErrorKind::internal,
+    ErrorKind::gated,           ErrorKind::forbidden,      ErrorKind::conflict,
+    ErrorKind::rate_limited,    ErrorKind::network,        ErrorKind::unavailable,
+    ErrorKind::protocol,        ErrorKind::integrity,      ErrorKind::no_space,
+    ErrorKind::quota,           ErrorKind::storage,        ErrorKind::cancelled,
+    ErrorKind::internal,
 };
 
 } // namespace
@@ -35,6 +36,8 @@ std::string_view error_name(ErrorKind kind) noexcept {
         return "org.wharf.Gated";
     case ErrorKind::forbidden:
         return "org.wharf.Forbidden";
+    case ErrorKind::conflict:
+        return "org.wharf.Conflict";
     case ErrorKind::rate_limited:
         return "org.wharf.RateLimited";
     case ErrorKind::network:
@@ -89,6 +92,7 @@ ExitCode exit_code(ErrorKind kind) noexcept {
         return ExitCode::no_space;
     case ErrorKind::integrity:
         return ExitCode::integrity;
+    case ErrorKind::conflict:
     case ErrorKind::protocol:
     case ErrorKind::storage:
     case ErrorKind::cancelled:

@@ -56,6 +56,7 @@ std::string describe_account(const json::object& account) {
     line("cache", with_limit(account, "bytes_used", "bytes_limit", true));
     line("running", with_limit(account, "jobs_running", "running_limit", false));
     line("queued", with_limit(account, "jobs_queued", "queued_limit", false));
+    line("to push", with_limit(account, "staged_bytes", "staged_limit", true));
     return out;
 }
 
@@ -71,7 +72,8 @@ std::string repos_table(const json::array& repos) {
 std::string accounts_table(const json::array& accounts) {
     Table table{{"ACCOUNT", Align::left}, {"UID", Align::right},     {"CACHE", Align::right},
                 {"LIMIT", Align::right},  {"RUNNING", Align::right}, {"LIMIT", Align::right},
-                {"QUEUED", Align::right}, {"LIMIT", Align::right}};
+                {"QUEUED", Align::right}, {"LIMIT", Align::right},   {"TO PUSH", Align::right},
+                {"LIMIT", Align::right}};
     for (const json::value& element : accounts) {
         const json::object& account = as_object(element);
         const auto cell = [&account](std::string_view name, bool as_size) {
@@ -80,7 +82,8 @@ std::string accounts_table(const json::array& accounts) {
         table.add({account_name(account), std::to_string(number_member(account, "uid")),
                    cell("bytes_used", true), cell("bytes_limit", true), cell("jobs_running", false),
                    cell("running_limit", false), cell("jobs_queued", false),
-                   cell("queued_limit", false)});
+                   cell("queued_limit", false), cell("staged_bytes", true),
+                   cell("staged_limit", true)});
     }
     return table.render();
 }

@@ -1,5 +1,6 @@
 #include "client/cli/token.hpp"
 
+#include "base/read_up_to.hpp"
 #include "base/unique_fd.hpp"
 
 #include <fmt/format.h>
@@ -63,20 +64,14 @@ Result<std::optional<std::string>> read_token_file(const std::string& path) {
         }
         return system_error(path, errno);
     }
-    std::string text(largest_token_file + 1, '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-        const ssize_t n = ::read(file.value(), text.data() + size, text.size() - size);
-        if (n < 0) {
-            return system_error(path, errno);
-        }
-        if (n == 0) {
-            text.resize(size);
-            return std::optional{std::move(text)};
-        }
-        size += static_cast<std::size_t>(n);
+    auto text = read_up_to(file.value(), largest_token_file + 1);
+    if (!text) {
+        return system_error(path, errno);
     }
-    return Error{ErrorKind::storage, fmt::format("{}: too long for a token", path)};
+    if (text->size() > largest_token_file) {
+        return Error{ErrorKind::storage, fmt::format("{}: too long for a token", path)};
+    }
+    return text;
 }
 
 Result<TokenSearch> find_token(const std::optional<std::string>& option,

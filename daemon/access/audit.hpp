@@ -38,6 +38,11 @@ enum class AuditScope { restricted, all, none };
 class Audit {
   public:
     virtual ~Audit() = default;
+
+    /// Whether events of that kind are taken down at all: where they are frequent, one that is not
+    /// need not be put together.
+    virtual bool wants(bool /*restricted*/) const noexcept { return true; }
+
     virtual void record(const AuditEvent& event) noexcept = 0;
 };
 

@@ -39,8 +39,12 @@ AuditTrail::AuditTrail(Executor executor, KnownAccounts& accounts, AuditScope sc
 
 AuditTrail::~AuditTrail() = default;
 
+bool AuditTrail::wants(bool restricted) const noexcept {
+    return scope_ == AuditScope::all || (scope_ == AuditScope::restricted && restricted);
+}
+
 void AuditTrail::record(const AuditEvent& event) noexcept {
-    if (scope_ == AuditScope::none || (scope_ == AuditScope::restricted && !event.restricted)) {
+    if (!wants(event.restricted)) {
         return;
     }
     try {

@@ -35,6 +35,7 @@ class AuditTrail final : public Audit {
                std::shared_ptr<AuditSink> sink);
     ~AuditTrail() override;
 
+    bool wants(bool restricted) const noexcept override;
     void record(const AuditEvent& event) noexcept override;
 
     /// Takes over a changed configuration; also with the same kind of sink, made anew, so that a

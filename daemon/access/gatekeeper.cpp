@@ -9,6 +9,7 @@
 #include "daemon/access/refusals.hpp"
 #include "daemon/access/rounds.hpp"
 #include "daemon/async/event.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -133,7 +134,7 @@ Awaitable<Admission> Gatekeeper::Impl::decide(uid_t uid, hub::RepoId repo, Claim
     try {
         co_await ask_hub(uid, repo, std::move(claim));
     } catch (const Error& error) {
-        if (!hub_is_away(error)) {
+        if (!hub::hub_is_away(error)) {
             throw;
         }
         away = error;

@@ -2,7 +2,6 @@
 
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
-#include "daemon/access/refusals.hpp"
 #include "daemon/hub/hub_error.hpp"
 
 #include <utility>
@@ -43,7 +42,7 @@ Awaitable<std::optional<Error>> Hearings::ask_check(hub::RepoId repo, hub::Token
     try {
         co_await context_.inquiry.check(std::move(repo), std::move(token));
     } catch (const Error& error) {
-        if (!is_refusal(error)) {
+        if (!hub::is_refusal(error)) {
             throw;
         }
         refusal = error;
@@ -87,7 +86,7 @@ Awaitable<> Hearings::renew(uid_t uid, hub::RepoId repo) {
         outcome = co_await try_renewal(uid, repo);
     } catch (const Error& error) {
         log::debug("access", "a grant could not be renewed: {}", name(error.kind()));
-        if (hub_is_away(error)) {
+        if (hub::hub_is_away(error)) {
             outcome = Grants::Renewal::trouble;
         }
     }

@@ -61,7 +61,7 @@ bool add_known(const std::vector<std::string>& names,
 
 Names look_up_names(const Rules& rules) {
     Names names;
-    for (const auto* accounts : {&rules.allow, &rules.download, &rules.admin}) {
+    for (const auto* accounts : {&rules.allow, &rules.download, &rules.upload, &rules.admin}) {
         look_up(accounts->users, names.users, find_user);
         look_up(accounts->groups, names.groups, find_group);
     }
@@ -75,10 +75,13 @@ Policy::Policy(Rules rules, uid_t owner, LookUp look_up)
 
 Rights Policy::rights(const Peer& peer) const {
     if (peer.uid == owner_ || admin_.holds(peer)) {
-        return {.connect = true, .download = true, .administer = true};
+        return {.connect = true, .download = true, .upload = true, .administer = true};
     }
     const bool connect = allow_.holds(peer);
-    return {.connect = connect, .download = connect && download_.holds(peer), .administer = false};
+    return {.connect = connect,
+            .download = connect && download_.holds(peer),
+            .upload = connect && upload_.holds(peer),
+            .administer = false};
 }
 
 Rights Policy::admit(const Peer& peer) const {
@@ -119,14 +122,15 @@ void Policy::learn(Names found) {
     draw();
     warn_of_unknown("allow", rules_.allow);
     warn_of_unknown("download", rules_.download);
+    warn_of_unknown("upload", rules_.upload);
     warn_of_unknown("admin", rules_.admin);
 }
 
 /// Makes the circles of what is known.
 void Policy::draw() {
     allow_ = circle(rules_.allow);
-    download_ = circle(rules_.download);
-    download_.everybody = download_.everybody || rules_.download == Accounts{};
+    download_ = circle_or_all(rules_.download);
+    upload_ = circle_or_all(rules_.upload);
     admin_ = circle(rules_.admin);
 }
 
@@ -134,6 +138,13 @@ Policy::Circle Policy::circle(const Accounts& accounts) const {
     Circle circle;
     circle.everybody = add_known(accounts.users, names_.users, circle.users);
     circle.everybody |= add_known(accounts.groups, names_.groups, circle.groups);
+    return circle;
+}
+
+/// Where nobody is named, nobody is left out.
+Policy::Circle Policy::circle_or_all(const Accounts& accounts) const {
+    Circle circle = this->circle(accounts);
+    circle.everybody = circle.everybody || accounts == Accounts{};
     return circle;
 }
 

@@ -15,10 +15,11 @@
 
 namespace wharf::access {
 
-/// What somebody may do. Each right includes those before it.
+/// What somebody may do. Who may do more than connect may connect; administrators may do all.
 struct Rights {
     bool connect = false;
     bool download = false;   ///< have files fetched; without it: read what is cached
+    bool upload = false;     ///< push to the Hub
     bool administer = false; ///< see and change what belongs to others
 
     bool operator==(const Rights&) const = default;
@@ -71,6 +72,7 @@ class Policy {
     void learn(Names found);
     void draw();
     Circle circle(const Accounts& accounts) const;
+    Circle circle_or_all(const Accounts& accounts) const;
     void warn_of_unknown(std::string_view key, const Accounts& accounts);
 
     Rules rules_;
@@ -79,6 +81,7 @@ class Policy {
     Names names_;
     Circle allow_;
     Circle download_;
+    Circle upload_;
     Circle admin_;
     std::set<std::string> warned_; ///< names that were said to be unknown, with their keys
     async::Event changed_;

@@ -56,11 +56,13 @@ QuotaLimits limits_for(const QuotaRules& rules, const Account& account, uid_t ow
         }
         applying.everybody = {.bytes = rules.bytes,
                               .running_jobs = rules.running_jobs,
-                              .queued_jobs = rules.queued_jobs};
+                              .queued_jobs = rules.queued_jobs,
+                              .staging = rules.staging};
     }
     return {.bytes = applying.limit(&Entry::bytes),
             .running_jobs = applying.limit(&Entry::running_jobs),
-            .queued_jobs = applying.limit(&Entry::queued_jobs)};
+            .queued_jobs = applying.limit(&Entry::queued_jobs),
+            .staging = applying.limit(&Entry::staging)};
 }
 
 } // namespace wharf::access

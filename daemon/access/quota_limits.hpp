@@ -16,6 +16,7 @@ struct QuotaLimits {
     std::optional<std::uint64_t> bytes; ///< of cached files, its share of them
     std::optional<std::size_t> running_jobs;
     std::optional<std::size_t> queued_jobs;
+    std::optional<std::uint64_t> staging = {}; ///< bytes of files that wait to be pushed
     bool operator==(const QuotaLimits&) const = default;
 };
 
@@ -26,11 +27,13 @@ struct QuotaRules {
         std::optional<std::uint64_t> bytes;
         std::optional<unsigned> running_jobs;
         std::optional<unsigned> queued_jobs;
+        std::optional<std::uint64_t> staging = {};
         bool operator==(const Entry&) const = default;
     };
     std::uint64_t bytes = 0;
     unsigned running_jobs = 0;
     unsigned queued_jobs = 0;
+    std::uint64_t staging = 0;
     std::map<std::string, Entry> users;  ///< by name or number
     std::map<std::string, Entry> groups; ///< by name or number
     bool operator==(const QuotaRules&) const = default;

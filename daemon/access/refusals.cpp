@@ -6,16 +6,6 @@
 
 namespace wharf::access {
 
-bool hub_is_away(const Error& error) noexcept {
-    return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
-           error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
-}
-
-bool is_refusal(const Error& error) noexcept {
-    return error.kind() == ErrorKind::unauthorized || error.kind() == ErrorKind::repo_not_found ||
-           error.kind() == ErrorKind::gated || error.kind() == ErrorKind::forbidden;
-}
-
 Error refusal_without_token(Standing standing, const hub::RepoId& repo) {
     if (standing == Standing::gated) {
         return Error{

@@ -1,7 +1,6 @@
 #include "daemon/access/rounds.hpp"
 
 #include "base/log.hpp"
-#include "daemon/access/refusals.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -17,6 +17,7 @@ struct Accounts {
 struct Rules {
     Accounts allow{.users = {}, .groups = {"wharf"}}; ///< may connect
     Accounts download;                                ///< may have files fetched; empty: all
+    Accounts upload = {};                             ///< may push to the Hub; empty: all
     Accounts admin{.users = {"root"}, .groups = {"wharf-admin"}};
     bool operator==(const Rules&) const = default;
 };

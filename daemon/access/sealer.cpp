@@ -1,6 +1,7 @@
 #include "daemon/access/sealer.hpp"
 
 #include "base/log.hpp"
+#include "base/read_up_to.hpp"
 #include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
 
@@ -123,20 +124,11 @@ UniqueFd open_for_reading(const fs::path& path) {
 
 /// All of a short file, at most `limit` + 1 bytes.
 std::string read_all(const UniqueFd& file, const fs::path& path, std::size_t limit) {
-    std::string content(limit + 1, '\0');
-    std::size_t size = 0;
-    while (size < content.size()) {
-        const auto count = ::read(file.value(), content.data() + size, content.size() - size);
-        if (count < 0 && errno != EINTR) {
-            throw system_error(fmt::format("reading {}", path.native()), errno);
-        }
-        if (count == 0) {
-            break;
-        }
-        size += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+    auto content = read_up_to(file.value(), limit + 1);
+    if (!content) {
+        throw system_error(fmt::format("reading {}", path.native()), errno);
     }
-    content.resize(size);
-    return content;
+    return *std::move(content);
 }
 
 /// Whatever the administrator chose as credential becomes a key of the right size.

@@ -21,7 +21,8 @@ struct CommitHeader {
 
 /// Content of a regular file, wherever it is. Reads at an offset; at least one byte unless the
 /// offset is the size. Called on the thread of the client that sends the commit.
-using ReadContent = std::function<Awaitable<std::size_t>(std::uint64_t offset, std::span<std::byte>)>;
+using ReadContent =
+    std::function<Awaitable<std::size_t>(std::uint64_t offset, std::span<std::byte>)>;
 
 /// One change of a commit.
 struct CommitLine {

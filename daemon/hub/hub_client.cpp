@@ -1,6 +1,7 @@
 #include "daemon/hub/hub_client.hpp"
 
 #include "base/digest.hpp"
+#include "daemon/hub/api_call.hpp"
 #include "daemon/hub/file_answer.hpp"
 #include "daemon/hub/header_fields.hpp"
 #include "daemon/hub/hub_error.hpp"
@@ -11,92 +12,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cassert>
 #include <functional>
 #include <unordered_set>
 
-// Redirects are followed here, one request at a time, because each hop needs a decision: the token
-// goes to the endpoint's origin (scheme, host and port) and nowhere else; answers of that origin
-// are the Hub's and are checked as such; API calls never leave it, file bodies may, but not from
-// https to http. Bodies of redirects are read, so that their connection can be used again.
-
 namespace wharf::hub {
-
-/// An API call's good answer. `url`: where it came from in the end; links in it start there.
-struct HubClient::ApiAnswer {
-    net::Url url;
-    net::Headers headers;
-    std::string body;
-};
 
 namespace {
 
-constexpr std::size_t most_error_bytes = 64 << 10;
-constexpr std::size_t most_answer_bytes = 64 << 20;
 constexpr std::size_t most_pages = 20'000;
 constexpr std::size_t most_files = 2'000'000;
-constexpr std::size_t longest_token = 8 << 10;
-
-/// A token goes into a header line: nothing that could end it or begin another may be in it.
-bool is_sendable(std::string_view secret) noexcept {
-    return secret.size() <= longest_token &&
-           std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-/// A GET, with the token if the URL is the endpoint's own. The only place that reveals tokens.
-net::HttpRequest request_for(const net::Url& url, const net::Url& endpoint, const Token& token) {
-    net::HttpRequest request;
-    request.url = url;
-    request.headers.add("Accept", "*/*");
-    // Sizes and offsets must be those of the content; the Hub compresses when it may.
-    request.headers.add("Accept-Encoding", "identity");
-    if (!token.empty() && url.same_origin(endpoint)) {
-        const std::string_view secret = token.reveal();
-        if (!is_sendable(secret)) {
-            throw Error{ErrorKind::unauthorized, "the token holds characters that no token has",
-                        "check where the token comes from"};
-        }
-        request.headers.add("Authorization", std::string{"Bearer "}.append(secret));
-    }
-    return request;
-}
-
-/// An answer whose body, or its beginning, has been read.
-struct Ended {
-    unsigned status = 0;
-    net::Headers headers;
-    std::string body;
-};
-
-/// Reads an answer that is not the wanted content. What lies beyond the limit is given up together
-/// with the connection.
-Awaitable<Ended> read_rest(net::HttpResponse response) {
-    std::array<std::byte, 4096> buffer{};
-    Ended ended{response.status(), response.headers(), {}};
-    while (ended.body.size() < most_error_bytes) {
-        const std::size_t count = co_await response.read_some(buffer);
-        if (count == 0) {
-            break;
-        }
-        ended.body.append(reinterpret_cast<const char*>(buffer.data()), count);
-    }
-    co_return ended;
-}
-
-Refusal refusal_of(const Ended& ended) {
-    return {ended.status, ended.headers, ended.body, std::chrono::system_clock::now()};
-}
-
-/// The value, or else throws the Error with what it is about in front.
-template <typename T>
-T value_about(Result<T> result, const Subject& subject) {
-    if (!result) {
-        throw result.error().with_context(describe(subject));
-    }
-    return std::move(result).value();
-}
 
 net::HttpRequest file_request(const net::Url& url, const net::Url& endpoint, const Token& token,
                               const std::optional<ByteRange>& range) {
@@ -122,7 +47,7 @@ HubClient::~HubClient() = default;
 Awaitable<std::string> HubClient::commit_of(RepoId repo, std::string revision, Token token) {
     const Subject subject{repo, revision, {}};
     net::Url url = revision_url(endpoint_, repo, revision);
-    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    const ApiAnswer answer = co_await ask(std::move(url), std::move(token), subject);
     std::string commit = value_about(commit_from_json(answer.body), subject);
     if (is_commit_id(revision) && commit != revision) {
         throw Error{ErrorKind::protocol,
@@ -141,14 +66,14 @@ Awaitable<RepoAccess> HubClient::standing(RepoId repo) {
     }
     const Subject subject{repo, {}, {}};
     net::Url url = standing_url(endpoint_, repo);
-    const ApiAnswer answer = co_await ask_api(std::move(url), Token{}, subject);
+    const ApiAnswer answer = co_await ask(std::move(url), Token{}, subject);
     co_return value_about(access_from_json(answer.body), subject);
 }
 
 Awaitable<> HubClient::auth_check(RepoId repo, Token token) {
     const Subject subject{repo, {}, {}};
     net::Url url = auth_check_url(endpoint_, repo);
-    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    const ApiAnswer answer = co_await ask(std::move(url), std::move(token), subject);
     // Only this answer is a proof, whatever else of the Hub's a redirect (to a page where one can
     // log in) led to.
     const std::string_view target = answer.url.target;
@@ -162,7 +87,7 @@ Awaitable<> HubClient::auth_check(RepoId repo, Token token) {
 Awaitable<TokenOwner> HubClient::whoami(Token token) {
     const Subject subject = token_account();
     net::Url url = whoami_url(endpoint_);
-    const ApiAnswer answer = co_await ask_api(std::move(url), std::move(token), subject);
+    const ApiAnswer answer = co_await ask(std::move(url), std::move(token), subject);
     co_return value_about(owner_from_json(answer.body), subject);
 }
 
@@ -177,7 +102,7 @@ Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token t
             throw Error{ErrorKind::protocol, fmt::format("the listing of {} has more than {} pages",
                                                          describe(subject), most_pages)};
         }
-        const ApiAnswer answer = co_await ask_api(std::move(url), token, subject);
+        const ApiAnswer answer = co_await ask(std::move(url), token, subject);
         value_about(append_tree_page(answer.body, files, most_files), subject);
         const auto next = value_about(next_link(answer.headers), subject);
         if (!next) {
@@ -190,30 +115,17 @@ Awaitable<TreePtr> HubClient::list_tree(RepoId repo, std::string commit, Token t
         fmt::format("the pages of the listing of {} go round in a circle", describe(subject))};
 }
 
-/// A GET of the API that stays at the endpoint's origin. Throws the Hub's refusals as Errors.
-Awaitable<HubClient::ApiAnswer> HubClient::ask_api(net::Url url, Token token, Subject subject) {
-    for (int hop = 0; hop <= most_redirects; ++hop) {
-        net::HttpRequest request = request_for(url, endpoint_, token);
-        net::HttpResponse response =
-            co_await transport_->send(std::move(request), Account{token, Bucket::api});
-        if (response.status() == 200) {
-            check_coding(response.headers(), subject).value();
-            std::string body = co_await response.read_all(most_answer_bytes);
-            co_return ApiAnswer{std::move(url), response.headers(), std::move(body)};
-        }
-        const Ended answer = co_await read_rest(std::move(response));
-        if (!is_redirect(answer.status)) {
-            throw hub_error(refusal_of(answer), subject);
-        }
-        // Renamed repos are answered with 307 and a relative Location.
-        url = redirect_target(answer.headers, url, subject).value();
-        if (!url.same_origin(endpoint_)) {
-            throw foreign_redirect(url, subject);
-        }
-    }
-    throw too_many_redirects(subject);
+/// A GET of the API.
+Awaitable<ApiAnswer> HubClient::ask(net::Url url, Token token, Subject subject) {
+    ApiCall call;
+    call.url = std::move(url);
+    call.token = std::move(token);
+    call.subject = std::move(subject);
+    return ask_api(*transport_, endpoint_, std::move(call));
 }
 
+// Redirects of file bodies may leave the Hub, but not from https to http; answers of the
+// endpoint's origin are the Hub's and are checked as such.
 Awaitable<FileBody> HubClient::open_file(FileSource source, std::string etag, std::uint64_t size,
                                          std::optional<ByteRange> range,
                                          std::optional<net::Url> location) {

@@ -13,6 +13,7 @@
 namespace wharf::hub {
 
 class Transport;
+struct ApiAnswer;
 struct Subject;
 
 /// Part of a file, in bytes: [begin, end).
@@ -87,10 +88,11 @@ class HubClient {
 
     const net::Url& endpoint() const noexcept { return endpoint_; }
 
-  private:
-    struct ApiAnswer;
+    /// What it speaks over, for the other half of the protocol.
+    Transport& transport() noexcept { return *transport_; }
 
-    Awaitable<ApiAnswer> ask_api(net::Url url, Token token, Subject subject);
+  private:
+    Awaitable<ApiAnswer> ask(net::Url url, Token token, Subject subject);
 
     std::unique_ptr<Transport> own_; ///< null when the transport is somebody else's
     Transport* transport_;

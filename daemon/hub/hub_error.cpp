@@ -106,6 +106,13 @@ std::optional<Error> named_error(const Refusal& refusal, const Subject& subject)
     return code == "RepoNotFound" ? std::optional{no_such_repo(subject)} : std::nullopt;
 }
 
+/// The Hub has not been asked: this says nothing about who may have what.
+Error bad_proxy() {
+    return Error{ErrorKind::network, "the proxy asks for a user and password",
+                 "put them into the proxy's address in the configuration"}
+        .set_lasting();
+}
+
 /// The errors that only the status tells.
 Error plain_error(const Refusal& refusal, const Subject& subject) {
     const std::string what = describe(subject);
@@ -123,14 +130,50 @@ Error plain_error(const Refusal& refusal, const Subject& subject) {
     case 451:
         return Error{ErrorKind::forbidden,
                      fmt::format("the Hub refuses {}{}", what, spoken_reason(refusal, subject))};
-    case 407: // the Hub has not been asked: this says nothing about who may have what
-        return Error{ErrorKind::network, "the proxy asks for a user and password",
-                     "put them into the proxy's address in the configuration"}
-            .set_lasting();
+    case 407:
+        return bad_proxy();
     default:
         return Error{ErrorKind::protocol,
                      fmt::format("the Hub answered {} for {}{}", refusal.status, what,
                                  spoken_reason(refusal, subject))};
+    }
+}
+
+/// Found fault with: it will not be taken tomorrow either.
+Error unacceptable(const Refusal& refusal, const Subject& subject) {
+    if (refusal.status == 413) {
+        return Error{ErrorKind::invalid_request,
+                     fmt::format("the Hub does not take so much at once for {}{}",
+                                 describe(subject), spoken_reason(refusal, subject)),
+                     "push fewer or smaller files at a time"};
+    }
+    return Error{ErrorKind::invalid_request,
+                 fmt::format("the Hub does not take what was sent for {}{}", describe(subject),
+                             spoken_reason(refusal, subject))};
+}
+
+/// The errors of writing that the status tells; none if they are those of reading.
+std::optional<Error> plain_write_error(const Refusal& refusal, const Subject& subject) {
+    switch (refusal.status) {
+    case 400:
+    case 413:
+    case 422:
+        return unacceptable(refusal, subject);
+    case 401:
+        return bad_token(subject);
+    case 403:
+        return Error{ErrorKind::forbidden,
+                     fmt::format("the Hub does not let this token write to {}{}",
+                                 describe(subject.repo), spoken_reason(refusal, subject)),
+                     "use a token with the right to write, of somebody who may write there"};
+    case 409: // something else is being done to the repo
+        return unavailable(refusal, "the Hub", subject);
+    case 412:
+        return Error{ErrorKind::conflict,
+                     fmt::format("{} is not where it was said to be", describe(subject)),
+                     "somebody else has pushed: look at what is there now, then push again"};
+    default:
+        return std::nullopt;
     }
 }
 
@@ -175,6 +218,47 @@ Error hub_error(const Refusal& refusal, const Subject& subject) {
     return plain_error(refusal, subject);
 }
 
+Error write_error(const Refusal& refusal, const Subject& subject) {
+    if (field(refusal.headers, "X-Error-Code") == "EntryNotFound") {
+        return Error{ErrorKind::file_not_found,
+                     fmt::format("what is to be changed in {} is not there{}", describe(subject),
+                                 spoken_reason(refusal, subject)),
+                     "check the file's name; names are case-sensitive"};
+    }
+    if (auto named = named_error(refusal, subject)) {
+        return *std::move(named);
+    }
+    if (auto error = plain_write_error(refusal, subject)) {
+        return *std::move(error);
+    }
+    return hub_error(refusal, subject);
+}
+
+Error upload_error(const Refusal& refusal, const net::Url& location, const Subject& subject) {
+    const std::string host = location.authority();
+    switch (refusal.status) {
+    case 400: // how some object stores answer to an expired signature
+    case 401:
+    case 403:
+    case 404:
+    case 410:
+        return Error{ErrorKind::unavailable,
+                     fmt::format("{} no longer takes {} (status {})", host, describe(subject),
+                                 refusal.status),
+                     "ask the Hub again where it is to go"}
+            .set_lasting();
+    case 407:
+        return bad_proxy();
+    case 413:
+        return unacceptable(refusal, subject);
+    case 422:
+        return Error{ErrorKind::integrity,
+                     fmt::format("{} is not what was announced, says {}", describe(subject), host)};
+    default:
+        return location_error(refusal, location, subject);
+    }
+}
+
 Error location_error(const Refusal& refusal, const net::Url& location, const Subject& subject) {
     const std::string host = location.authority();
     switch (refusal.status) {
@@ -197,6 +281,16 @@ Error location_error(const Refusal& refusal, const net::Url& location, const Sub
     }
     return Error{ErrorKind::protocol,
                  fmt::format("{} answered {} for {}", host, refusal.status, describe(subject))};
+}
+
+bool hub_is_away(const Error& error) noexcept {
+    return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
+           error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
+}
+
+bool is_refusal(const Error& error) noexcept {
+    return error.kind() == ErrorKind::unauthorized || error.kind() == ErrorKind::repo_not_found ||
+           error.kind() == ErrorKind::gated || error.kind() == ErrorKind::forbidden;
 }
 
 } // namespace wharf::hub

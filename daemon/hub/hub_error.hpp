@@ -49,8 +49,24 @@ struct Refusal {
 /// through.
 Error hub_error(const Refusal& refusal, const Subject& subject);
 
+/// The same for what changes something: conflict when the branch is not where the asker said;
+/// invalid_request, in the Hub's words, when it finds fault with what was sent; file_not_found when
+/// something is to be deleted that is not there; unauthorized and forbidden say what the token
+/// lacks.
+Error write_error(const Refusal& refusal, const Subject& subject);
+
+/// The Error that a refusal to take an object means, from wherever the Hub wants it: `unavailable`
+/// and lasting where a fresh URL may help, integrity when the object is not what was announced.
+Error upload_error(const Refusal& refusal, const net::Url& location, const Subject& subject);
+
 /// The Error that an answer from where the Hub sent us means (a CDN, a signed URL). Such hosts know
 /// nothing of repos: what they refuse may be had again with a fresh URL, so it is `unavailable`.
 Error location_error(const Refusal& refusal, const net::Url& location, const Subject& subject);
+
+/// The Hub could not be asked, which says nothing about the repo or who may read it.
+bool hub_is_away(const Error& error) noexcept;
+
+/// The Hub was asked, and says that the asker may not see the repo.
+bool is_refusal(const Error& error) noexcept;
 
 } // namespace wharf::hub

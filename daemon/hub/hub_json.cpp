@@ -1,98 +1,17 @@
 #include "daemon/hub/hub_json.hpp"
 
 #include "base/digest.hpp"
+#include "daemon/hub/dom_json.hpp"
 #include "daemon/hub/text.hpp"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <optional>
-#include <span>
-
-// simdjson's DOM rather than its on-demand parser: it validates all of a document, also what we do
-// not look at, and hands out keys with their escapes undone, so that a key cannot hide behind
-// "\u0073ize". Nothing here recurses: the parser limits nesting and we descend two levels.
+#include <set>
 
 namespace wharf::hub {
 
 namespace {
-
-namespace dom = simdjson::dom;
-
-using Value = std::optional<dom::element>;
-
-/// A key that is wanted of an object, and where its value goes.
-struct Wanted {
-    std::string_view key;
-    Value* value;
-};
-
-Error malformed(std::string_view what) {
-    return Error{ErrorKind::protocol, fmt::format("the Hub's answer cannot be used: {}", what)};
-}
-
-Error malformed(std::string_view where, std::string_view what) {
-    return malformed(fmt::format("{}: {}", where, what));
-}
-
-Result<dom::element> parse(dom::parser& parser, std::string_view body) {
-    if (body.empty()) {
-        return malformed("it is empty");
-    }
-    if (body.starts_with("\xef\xbb\xbf")) {
-        return malformed("it begins with a byte order mark");
-    }
-    dom::element root;
-    if (const auto error = parser.parse(body.data(), body.size()).get(root)) {
-        return malformed(simdjson::error_message(error));
-    }
-    return root;
-}
-
-/// Takes the wanted values out of an object. A JSON null counts as absent.
-Result<void> take(dom::element element, std::string_view where, std::span<const Wanted> wanted) {
-    dom::object object;
-    if (element.get(object) != simdjson::SUCCESS) {
-        return malformed(where, "it is not an object");
-    }
-    std::vector<bool> seen(wanted.size(), false);
-    for (const dom::key_value_pair field : object) {
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            if (wanted[i].key != field.key) {
-                continue;
-            }
-            if (seen[i]) {
-                return malformed(where, fmt::format("it has two keys \"{}\"", field.key));
-            }
-            seen[i] = true;
-            if (!field.value.is_null()) {
-                *wanted[i].value = field.value;
-            }
-        }
-    }
-    return {};
-}
-
-Result<std::string_view> text_of(const Value& value, std::string_view where, std::string_view key) {
-    std::string_view text;
-    if (!value || value->get(text) != simdjson::SUCCESS) {
-        return malformed(where, fmt::format("its \"{}\" is missing or not a text", key));
-    }
-    return text;
-}
-
-/// A size: an integer in JSON too (1.0 and 1e3 are not), and believable (make_tree limits it).
-Result<std::uint64_t> size_of(const Value& value, std::string_view where) {
-    std::uint64_t size = 0;
-    if (!value || !value->is_uint64() || value->get(size) != simdjson::SUCCESS) {
-        return malformed(where, "its \"size\" is missing or not a whole number");
-    }
-    return size;
-}
-
-bool is_sha256(std::string_view text) noexcept {
-    return text.size() == 64 && is_blob_name(text);
-}
 
 /// The values of a listing's entry that matter.
 struct RawEntry {
@@ -120,7 +39,7 @@ Result<void> read_lfs(dom::element lfs, std::string_view where, TreeEntry& entry
     if (!is_sha256(*sha256)) {
         return malformed(where, "its \"lfs.oid\" is not 64 hex digits");
     }
-    const auto length = size_of(size, where);
+    const auto length = number_of(size, where, "lfs.size");
     if (!length) {
         return length.error();
     }
@@ -158,7 +77,7 @@ Result<TreeEntry> read_file(const RawEntry& raw, std::string_view path, std::str
         return malformed(where, "its \"oid\" is not 40 hex digits");
     }
     entry.blob_id = *oid;
-    const auto size = size_of(raw.size, where);
+    const auto size = number_of(raw.size, where, "size");
     if (!size) {
         return size.error();
     }
@@ -174,8 +93,14 @@ Result<TreeEntry> read_file(const RawEntry& raw, std::string_view path, std::str
     return entry;
 }
 
-/// One entry; none for a folder. `number` names it as long as its path is not known.
-Result<std::optional<TreeEntry>> read_entry(dom::element element, std::size_t number) {
+/// An entry of a listing: of a folder only the path.
+struct Entry {
+    TreeEntry file;
+    bool is_folder = false;
+};
+
+/// `number` names the entry as long as its path is not known.
+Result<Entry> read_entry(dom::element element, std::size_t number) {
     const std::string nameless = fmt::format("entry {}", number);
     RawEntry raw;
     const Wanted wanted[] = {{"type", &raw.type}, {"path", &raw.path}, {"oid", &raw.oid},
@@ -195,14 +120,18 @@ Result<std::optional<TreeEntry>> read_entry(dom::element element, std::size_t nu
     if (auto checked = check_path(*path); !checked) {
         return checked.error();
     }
-    if (*type != "file") {
-        return std::optional<TreeEntry>{};
+    Entry entry;
+    entry.is_folder = *type != "file";
+    if (entry.is_folder) {
+        entry.file.path = *path;
+        return entry;
     }
     auto file = read_file(raw, *path, where);
     if (!file) {
         return file.error();
     }
-    return std::optional{*std::move(file)};
+    entry.file = *std::move(file);
+    return entry;
 }
 
 /// Adds a text to a list of sentences.
@@ -259,7 +188,7 @@ std::vector<std::string> names_of(const Value& list) {
 
 Result<std::string> commit_from_json(std::string_view body) {
     dom::parser parser;
-    const auto root = parse(parser, body);
+    const auto root = parse_json(parser, body);
     if (!root) {
         return root.error();
     }
@@ -280,7 +209,7 @@ Result<std::string> commit_from_json(std::string_view body) {
 
 Result<RepoAccess> access_from_json(std::string_view body) {
     dom::parser parser;
-    const auto root = parse(parser, body);
+    const auto root = parse_json(parser, body);
     if (!root) {
         return root.error();
     }
@@ -298,7 +227,7 @@ Result<RepoAccess> access_from_json(std::string_view body) {
 
 Result<TokenOwner> owner_from_json(std::string_view body) {
     dom::parser parser;
-    const auto root = parse(parser, body);
+    const auto root = parse_json(parser, body);
     if (!root) {
         return root.error();
     }
@@ -338,7 +267,7 @@ Result<TokenOwner> owner_from_json(std::string_view body) {
 Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& files,
                               std::size_t limit) {
     dom::parser parser;
-    const auto root = parse(parser, body);
+    const auto root = parse_json(parser, body);
     if (!root) {
         return root.error();
     }
@@ -352,20 +281,49 @@ Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& fil
         if (!entry) {
             return entry.error();
         }
-        if (!*entry) {
+        if (entry->is_folder) {
             continue;
         }
         if (files.size() >= limit) {
             return malformed(fmt::format("the listing has more than {} files", limit));
         }
-        files.push_back(**std::move(entry));
+        files.push_back(std::move(entry->file));
     }
     return {};
 }
 
+Result<std::vector<PathInfo>> paths_from_json(std::string_view body,
+                                              std::span<const std::string> asked) {
+    dom::parser parser;
+    const auto root = parse_json(parser, body);
+    if (!root) {
+        return root.error();
+    }
+    dom::array entries;
+    if (root->get(entries) != simdjson::SUCCESS) {
+        return malformed("the description of paths is not a list");
+    }
+    std::set<std::string_view> open{asked.begin(), asked.end()};
+    std::vector<PathInfo> paths;
+    for (const dom::element element : entries) {
+        auto entry = read_entry(element, paths.size() + 1);
+        if (!entry) {
+            return entry.error();
+        }
+        TreeEntry& file = entry->file;
+        if (open.erase(file.path) == 0) {
+            return malformed(
+                fmt::format("{} was not asked for, or comes twice", hub::quoted(file.path)));
+        }
+        paths.push_back({std::move(file.path), entry->is_folder, file.size, std::move(file.blob_id),
+                         std::move(file.lfs_sha256), std::move(file.xet_hash)});
+    }
+    return paths;
+}
+
 std::string error_text(std::string_view body) {
     dom::parser parser;
-    const auto root = parse(parser, body);
+    const auto root = parse_json(parser, body);
     if (!root) {
         return std::string{body};
     }
@@ -373,6 +331,7 @@ std::string error_text(std::string_view body) {
     append_texts(out, (*root)["error"]);
     append_text(out, (*root)["error_description"]);
     append_texts(out, (*root)["errors"]);
+    append_text(out, (*root)["message"]);
     return out;
 }
 

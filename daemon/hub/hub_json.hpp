@@ -2,8 +2,10 @@
 
 #include "base/error.hpp"
 #include "daemon/hub/types.hpp"
+#include "daemon/hub/upload_types.hpp"
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +32,13 @@ Result<TokenOwner> owner_from_json(std::string_view body);
 Result<void> append_tree_page(std::string_view body, std::vector<TreeEntry>& files,
                               std::size_t limit);
 
+/// Of the paths that were asked for, those that are there: entries as in a listing, each once.
+Result<std::vector<PathInfo>> paths_from_json(std::string_view body,
+                                              std::span<const std::string> asked);
+
 /// What an error's body says for people: `error` (text or list of texts), `error_description`,
-/// `errors[].message`; the body itself when it is not JSON. Raw: to be passed to spoken_text().
+/// `errors[].message`, `message` (of git-lfs); the body itself when it is not JSON. Raw: to be
+/// passed to spoken_text().
 std::string error_text(std::string_view body);
 
 } // namespace wharf::hub

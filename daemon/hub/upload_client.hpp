@@ -1,17 +1,16 @@
 #pragma once
 
 #include "daemon/async/awaitable.hpp"
-#include "daemon/hub/types.hpp"
 #include "daemon/hub/transport.hpp"
+#include "daemon/hub/types.hpp"
+#include "daemon/hub/upload_types.hpp"
 #include "daemon/net/request_body.hpp"
 #include "daemon/net/url.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace wharf::hub {
@@ -23,85 +22,20 @@ struct CommitTarget {
     Token token;
 };
 
-/// How the Hub wants a file's content.
-enum class UploadMode {
-    regular, ///< inside the commit
-    lfs,     ///< sent beforehand, named by its sha256 in the commit
-};
-
-/// A file that somebody wants to add.
-struct Candidate {
-    std::string path;
-    std::uint64_t size = 0;
-    std::string sample; ///< its first bytes, at most sample_bytes
-};
-
-inline constexpr std::size_t sample_bytes = 512;          ///< protocol section "Preupload"
-inline constexpr std::size_t candidates_per_request = 256; ///< likewise
-inline constexpr std::size_t objects_per_batch = 256;     ///< as the official client
-inline constexpr std::size_t paths_per_request = 500;     ///< likewise; the Hub takes 1000
-
-/// What the Hub says of a candidate.
-struct Verdict {
-    UploadMode mode = UploadMode::regular;
-    bool ignored = false; ///< by .gitignore: it is not to be committed
-    std::string oid;      ///< what is there now: sha256 (lfs) or git's blob id; empty: nothing
-};
-
-struct LfsObject {
-    std::string oid; ///< sha256 in hex
-    std::uint64_t size = 0;
-};
-
-/// Where an object's bytes are to be put. All texts are URLs, and secrets: they are signed.
-struct UploadAction {
-    std::string href; ///< basic: PUT all there; multipart: POST the list of parts there
-    std::uint64_t chunk_size = 0;   ///< bytes of every part but the last; 0: basic
-    std::vector<std::string> parts; ///< a URL for each part, in order
-    std::string verify;             ///< empty: nothing to verify
-};
-
-/// The Hub's answer about one object.
-struct ObjectAnswer {
-    std::optional<UploadAction> action; ///< none: the Hub has it
-    std::optional<Error> refusal;       ///< the Hub does not take it
-};
-
-/// One file as it is at a revision; for paths that are there.
-struct PathInfo {
-    std::string path;
-    bool is_folder = false;
-    std::uint64_t size = 0;
-    std::string blob_id;
-    std::string lfs_sha256; ///< empty: regular
-    std::string xet_hash;   ///< empty: none
-
-    const std::string& etag() const noexcept { return lfs_sha256.empty() ? blob_id : lfs_sha256; }
-};
-
-struct CommitAnswer {
-    std::string commit;
-    std::string url; ///< as the Hub wrote it, checked to be a URL fit to be shown
-};
-
-/// One commit of a history.
-struct CommitEntry {
-    std::string id;
-    std::string title;
-};
-
-/// The writing half of the Hub's protocol (sections 6 of the Hub's facts), over a transport and on
-/// its thread. Every call is one try. Errors as HubClient's; besides: conflict, when the branch is
-/// not where `parentCommit` says; invalid_request, when the Hub finds fault with what is committed,
-/// in its own words; forbidden, when the token may not write. The token goes to the endpoint's
-/// origin only, and never to signed URLs elsewhere. Must outlive the coroutines it has returned.
+/// The writing half of the Hub's protocol over a transport, and on its thread. Every call is one
+/// try. Errors as HubClient's; besides: conflict, when the branch is not where `parentCommit` says;
+/// invalid_request, when the Hub finds fault with what is committed, in its own words; forbidden,
+/// when the token may not write; unauthorized, without asking, when there is none. The token goes
+/// to the endpoint's origin only, and never to signed URLs. Must outlive the coroutines it has
+/// returned.
 class UploadClient {
   public:
     /// Requires: the transport outlives this.
     UploadClient(Transport& transport, net::Url endpoint)
         : transport_{transport}, endpoint_{std::move(endpoint)} {}
 
-    /// Makes a repo. True: it is new; false: it was there already.
+    /// Makes a repo (private, or what the namespace has as its default). True: it is new; false: it
+    /// was there already, also when the token may make none but sees it.
     Awaitable<bool> create_repo(RepoId repo, bool is_private, Token token);
 
     /// Makes a branch where the default branch is; one that is there stays as it is.
@@ -121,13 +55,16 @@ class UploadClient {
     Awaitable<std::vector<ObjectAnswer>> batch(CommitTarget target, std::vector<LfsObject> objects,
                                                bool for_pull_request);
 
-    /// Sends bytes to a signed URL; the answer's ETag as it came (empty if there is none). A 401,
-    /// 403, 404 or 410 is unavailable: ask batch() for another URL.
+    /// Sends bytes to a signed URL; the answer's ETag as it came (empty if there is none). A 400,
+    /// 401, 403, 404 or 410 is unavailable, and lasting unlike an overload: ask batch() for another
+    /// URL. No token is sent.
     Awaitable<std::string> put(std::string url, std::shared_ptr<net::RequestBody> body);
 
     /// Puts parts together; `etags` as put() returned them, in order. Refusals as with put().
     Awaitable<> complete(std::string url, std::string oid, std::vector<std::string> etags);
 
+    /// Asks whether the object has come. Refusals as with put(); integrity when what has come is
+    /// not the object.
     Awaitable<> verify(std::string url, LfsObject object, Token token);
 
     /// Looks at the metadata in a README.md. Throws invalid_request with what is wrong with them;

@@ -27,6 +27,20 @@ net::Url with_target(const net::Url& endpoint, std::string target) {
     return url;
 }
 
+/// "{endpoint path}/datasets/org/name": where a repo is for people, and for git. Models have no
+/// prefix of their own.
+std::string repo_path(const net::Url& endpoint, const RepoId& repo) {
+    const std::string type = repo.type == RepoType::model ? "" : plural(repo.type) + '/';
+    return fmt::format("{}/{}{}", prefix(endpoint), type, repo.name);
+}
+
+/// "{endpoint path}/api/models/org/name/{what}/{revision}".
+net::Url of_revision(const net::Url& endpoint, const RepoId& repo, std::string_view what,
+                     std::string_view revision) {
+    return with_target(endpoint, fmt::format("{}{}/{}/{}", api_path(endpoint, repo.type), repo.name,
+                                             what, net::percent_encode(revision, false)));
+}
+
 } // namespace
 
 std::string api_path(const net::Url& endpoint, RepoType type) {
@@ -34,8 +48,7 @@ std::string api_path(const net::Url& endpoint, RepoType type) {
 }
 
 net::Url revision_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision) {
-    return with_target(endpoint, fmt::format("{}{}/revision/{}", api_path(endpoint, repo.type),
-                                             repo.name, net::percent_encode(revision, false)));
+    return of_revision(endpoint, repo, "revision", revision);
 }
 
 net::Url standing_url(const net::Url& endpoint, const RepoId& repo) {
@@ -60,11 +73,72 @@ net::Url tree_url(const net::Url& endpoint, const RepoId& repo, std::string_view
 
 net::Url file_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision,
                   std::string_view path) {
-    // Models have no prefix of their own: {endpoint}/org/name/resolve/...
-    const std::string type = repo.type == RepoType::model ? "" : plural(repo.type) + '/';
-    return with_target(endpoint, fmt::format("{}/{}{}/resolve/{}/{}", prefix(endpoint), type,
-                                             repo.name, net::percent_encode(revision, false),
+    return with_target(endpoint, fmt::format("{}/resolve/{}/{}", repo_path(endpoint, repo),
+                                             net::percent_encode(revision, false),
                                              net::percent_encode(path, true)));
+}
+
+net::Url create_repo_url(const net::Url& endpoint) {
+    return with_target(endpoint, fmt::format("{}/api/repos/create", prefix(endpoint)));
+}
+
+net::Url branch_url(const net::Url& endpoint, const RepoId& repo, std::string_view branch) {
+    return of_revision(endpoint, repo, "branch", branch);
+}
+
+net::Url preupload_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision,
+                       bool for_pull_request) {
+    net::Url url = of_revision(endpoint, repo, "preupload", revision);
+    url.target += for_pull_request ? "?create_pr=1" : "";
+    return url;
+}
+
+net::Url lfs_batch_url(const net::Url& endpoint, const RepoId& repo) {
+    return with_target(endpoint, repo_path(endpoint, repo) + ".git/info/lfs/objects/batch");
+}
+
+net::Url validate_yaml_url(const net::Url& endpoint) {
+    return with_target(endpoint, fmt::format("{}/api/validate-yaml", prefix(endpoint)));
+}
+
+net::Url paths_info_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision) {
+    return of_revision(endpoint, repo, "paths-info", revision);
+}
+
+net::Url new_commit_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision) {
+    return of_revision(endpoint, repo, "commit", revision);
+}
+
+net::Url commits_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision) {
+    return of_revision(endpoint, repo, "commits", revision);
+}
+
+net::Url discussions_url(const net::Url& endpoint, const RepoId& repo) {
+    return with_target(endpoint,
+                       fmt::format("{}{}/discussions", api_path(endpoint, repo.type), repo.name));
+}
+
+net::Url pull_requests_url(const net::Url& endpoint, const RepoId& repo) {
+    net::Url url = discussions_url(endpoint, repo);
+    url.target += "?p=0&type=pull_request&status=all";
+    return url;
+}
+
+net::Url commit_page(const net::Url& endpoint, const RepoId& repo, std::string_view commit) {
+    return with_target(endpoint, fmt::format("{}/commit/{}", repo_path(endpoint, repo), commit));
+}
+
+net::Url pull_request_page(const net::Url& endpoint, const RepoId& repo, std::uint64_t number) {
+    return with_target(endpoint,
+                       fmt::format("{}/discussions/{}", repo_path(endpoint, repo), number));
+}
+
+net::Url at_endpoint(net::Url url, const net::Url& endpoint) {
+    static const net::Url hub = net::Url::parse("https://huggingface.co").value();
+    if (!url.same_origin(hub)) {
+        return url;
+    }
+    return with_target(endpoint, std::string{prefix(endpoint)} + url.target);
 }
 
 } // namespace wharf::hub

@@ -3,6 +3,8 @@
 #include "daemon/hub/types.hpp"
 #include "daemon/net/url.hpp"
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace wharf::hub {
@@ -31,5 +33,29 @@ net::Url tree_url(const net::Url& endpoint, const RepoId& repo, std::string_view
 /// A file's content ("resolve"), directly or by redirect.
 net::Url file_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision,
                   std::string_view path);
+
+// For writing (hub/upload_client.hpp).
+
+net::Url create_repo_url(const net::Url& endpoint);
+net::Url branch_url(const net::Url& endpoint, const RepoId& repo, std::string_view branch);
+net::Url preupload_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision,
+                       bool for_pull_request);
+net::Url lfs_batch_url(const net::Url& endpoint, const RepoId& repo);
+net::Url validate_yaml_url(const net::Url& endpoint);
+net::Url paths_info_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision);
+net::Url new_commit_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision);
+net::Url commits_url(const net::Url& endpoint, const RepoId& repo, std::string_view revision);
+net::Url discussions_url(const net::Url& endpoint, const RepoId& repo);
+
+/// The newest pull requests, whatever became of them.
+net::Url pull_requests_url(const net::Url& endpoint, const RepoId& repo);
+
+/// Pages for people.
+net::Url commit_page(const net::Url& endpoint, const RepoId& repo, std::string_view commit);
+net::Url pull_request_page(const net::Url& endpoint, const RepoId& repo, std::uint64_t number);
+
+/// An address that the Hub gives out. One of the public Hub is meant to be the endpoint's where
+/// the endpoint is a mirror of it, as the official client has it.
+net::Url at_endpoint(net::Url url, const net::Url& endpoint);
 
 } // namespace wharf::hub

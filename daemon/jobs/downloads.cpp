@@ -3,6 +3,7 @@
 #include "base/digest.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -34,12 +35,6 @@ Order order_for(const DownloadRequest& request, std::string commit) {
             .token = request.token,
             .what =
                 DownloadOrder{.ref_before = {}, .filter = request.filter, .force = request.force}};
-}
-
-/// What the Hub says to those who may not see a repo.
-bool is_refusal(ErrorKind kind) noexcept {
-    return kind == ErrorKind::repo_not_found || kind == ErrorKind::gated ||
-           kind == ErrorKind::unauthorized || kind == ErrorKind::forbidden;
 }
 
 void require_right_to_fetch(const DownloadRequest& request) {
@@ -105,7 +100,7 @@ Awaitable<> Downloads::look_up(DownloadRequest request, std::shared_ptr<transfer
         plan->tree = co_await context_.lookups.tree(request.repo, plan->revision.commit,
                                                     request.token, std::move(note));
     } catch (const Error& error) {
-        if (is_refusal(error.kind())) {
+        if (hub::is_refusal(error)) {
             context_.gate.doubt(request.uid, request.repo);
         }
         throw;

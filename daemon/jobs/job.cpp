@@ -74,7 +74,9 @@ void Job::stop_task() {
 }
 
 void Job::leave() {
-    if (!record_.detached && !record_.held && !halted_ && !is_over(record_.state)) {
+    if (record_.order.is_push() && record_.order.push().attached) {
+        cancel();
+    } else if (!record_.detached && !record_.held && !halted_ && !is_over(record_.state)) {
         stop_task();
         enter(JobState::paused, "nobody waits for it");
     }
@@ -112,7 +114,8 @@ void Job::cancel() {
         stop_task();
         finish(JobState::cancelled,
                Error{ErrorKind::cancelled, fmt::format("job {} was cancelled", record_.id),
-                     "what was fetched is kept; ask again to go on"});
+                     record_.order.is_push() ? "push again what is still to be pushed"
+                                             : "what was fetched is kept; ask again to go on"});
     }
 }
 
@@ -206,7 +209,22 @@ Awaitable<> Job::live() {
     finish(failed ? JobState::failed : JobState::done, std::move(failed));
 }
 
+/// Only the beginning waits for others: what holds a turn never waits for what needs one.
+Awaitable<> Job::wait_for_order() {
+    if (!context_.held_back_by) {
+        co_return;
+    }
+    for (auto reason = context_.held_back_by(record_); !reason.empty() && !stopping_;
+         reason = context_.held_back_by(record_)) {
+        if (reason != record_.reason) {
+            enter(JobState::queued, std::move(reason));
+        }
+        co_await context_.moved_on->wait();
+    }
+}
+
 Awaitable<std::optional<Error>> Job::attempt() {
+    co_await wait_for_order();
     const Turns::Turn turn = co_await context_.turns.take(claimant_);
     if (stopping_) { // while it woke: a cancelled wait that had ended already does not throw
         co_return Error{ErrorKind::cancelled, "the job was stopped"};

@@ -24,6 +24,9 @@ struct JobContext {
     Turns& turns;
     MakeWork make_work;
     std::function<void(const Job&)> changed; ///< its record is to be written down
+    /// Why a job may not begin yet, whoever's turn it is; empty: it may.
+    std::function<std::string(const JobRecord&)> held_back_by = {};
+    async::Event* moved_on = nullptr; ///< then held_back_by may say something else
 };
 
 /// A job as people are told about it, running or past. Times and counts as in JobRecord.
@@ -65,7 +68,8 @@ class Job {
     /// Queues it; a waiting job tries again at once. No effect on one that runs, is held or over.
     void start();
 
-    /// Nobody waits for it any more: pauses it unless it is detached.
+    /// Nobody waits for it any more: pauses it unless it is detached. A push whose files are those
+    /// of who waited ends.
     void leave();
 
     /// Pauses it until resume(); `reason` is told to those who wait.
@@ -113,6 +117,7 @@ class Job {
     Awaitable<> run();
     Awaitable<> live();
     Awaitable<std::optional<Error>> attempt();
+    Awaitable<> wait_for_order();
     bool is_worth_waiting(const Error& error);
     Awaitable<> wait_after(Error error);
     void enter(JobState state, std::string reason = {});

@@ -322,6 +322,10 @@ void JobRows::read_what(JobRecord& record) {
     }
 }
 
+std::vector<std::uint64_t> JobRows::uploads() {
+    return statements_->pushes.uploads();
+}
+
 std::size_t JobRows::trim(WallClock::time_point oldest, std::size_t most) {
     sqlite::Transaction transaction{database_, sqlite::Transaction::Kind::write};
     std::vector<std::int64_t> ids;

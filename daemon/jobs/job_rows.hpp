@@ -44,6 +44,9 @@ class JobRows {
 
     std::optional<JobRecord> find(std::uint64_t id);
 
+    /// The uploads of pushes that are neither done nor cancelled.
+    std::vector<std::uint64_t> uploads();
+
     /// Forgets jobs that were over before `oldest`, and the oldest of those that are over beyond
     /// `most`. How many.
     std::size_t trim(WallClock::time_point oldest, std::size_t most);

@@ -146,6 +146,12 @@ Awaitable<std::size_t> JobStore::trim(WallClock::time_point oldest, std::size_t 
     co_return count;
 }
 
+Awaitable<std::vector<std::uint64_t>> JobStore::uploads() {
+    co_await written();
+    auto found = co_await disk_.run([this] { return rows_->uploads(); });
+    co_return found;
+}
+
 Awaitable<> JobStore::stop() {
     stopping_ = true;
     hurry_.notify_all();

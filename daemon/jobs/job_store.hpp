@@ -29,6 +29,12 @@ class JobStore {
     /// What an earlier run left undone, oldest first. Blocks: for the start.
     std::vector<JobRecord> unfinished() { return rows_->unfinished(); }
 
+    /// See JobRows. Blocks: for the start.
+    std::vector<std::uint64_t> uploads_at_start() { return rows_->uploads(); }
+
+    /// The same later, of what has been written.
+    Awaitable<std::vector<std::uint64_t>> uploads();
+
     /// A number for a new job, greater than any before.
     std::uint64_t next_id() noexcept { return ++last_id_; }
 

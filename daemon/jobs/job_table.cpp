@@ -1,6 +1,7 @@
 #include "daemon/jobs/job_table.hpp"
 
 #include "base/log.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -16,40 +17,11 @@ constexpr std::size_t most_jobs_of_account = 10'000;
 
 constexpr std::chrono::hours trim_period{1};
 
-Error no_such_job(std::uint64_t id) {
-    return Error{ErrorKind::job_not_found, fmt::format("there is no job {}", id),
-                 "'wharf jobs ls --all' lists your jobs"};
-}
-
-Error wrong_state(const JobRecord& record) {
-    const bool over = is_over(record.state);
-    return Error{ErrorKind::invalid_request,
-                 fmt::format("job {} is {}", record.id, name(record.state)),
-                 !over ? "only a job that failed or was cancelled can be retried"
-                 : record.state == JobState::done
-                     ? "nothing is left to do; ask again to look for newer files"
-                     : fmt::format("'wharf jobs retry {}' does it once more", record.id)};
-}
-
 /// Errors that say what the asker should have asked, or that he may not have it.
-bool is_refusal(ErrorKind kind) noexcept {
-    return kind == ErrorKind::unauthorized || kind == ErrorKind::gated ||
-           kind == ErrorKind::forbidden || kind == ErrorKind::repo_not_found ||
-           kind == ErrorKind::revision_not_found || kind == ErrorKind::file_not_found ||
-           kind == ErrorKind::quota;
-}
-
-/// The same job, as if it had just been asked for by somebody who does not wait.
-JobRecord once_more(JobRecord record) {
-    record.detached = true;
-    record.held = false;
-    record.state = JobState::queued;
-    record.reason.clear();
-    record.failure.reset();
-    record.finished.reset();
-    record.waiting_until.reset();
-    record.troubled_since.reset();
-    return record;
+bool is_refusal(const Error& error) noexcept {
+    return hub::is_refusal(error) || error.kind() == ErrorKind::revision_not_found ||
+           error.kind() == ErrorKind::file_not_found || error.kind() == ErrorKind::conflict ||
+           error.kind() == ErrorKind::quota;
 }
 
 /// What a sealed token belongs to: it opens for this job of this account only.
@@ -76,7 +48,9 @@ JobTable::JobTable(TableContext context)
       job_context_{.executor = context_.executor,
                    .turns = turns_,
                    .make_work = context_.make_work,
-                   .changed = [this](const Job& job) { context_.store.update(job.record()); }},
+                   .changed = [this](const Job& job) { note_change(job); },
+                   .held_back_by = [this](const JobRecord& record) { return earlier_push(record); },
+                   .moved_on = &moved_on_},
       house_{context_.executor} {}
 
 JobTable::~JobTable() = default;
@@ -91,6 +65,39 @@ void JobTable::start() {
     house_.spawn("history of jobs", keep_history_short());
 }
 
+void JobTable::note_change(const Job& job) {
+    const auto& record = job.record();
+    context_.store.update(record);
+    const bool over = is_over(record.state);
+    if (over || record.state == JobState::paused) {
+        moved_on_.notify_all();
+    }
+    if (over && context_.over) {
+        context_.over(record);
+    }
+}
+
+/// Pushes of one account to one branch go in the order of their numbers; one that somebody paused
+/// does not hold up those behind it.
+std::string JobTable::earlier_push(const JobRecord& record) const {
+    const auto& order = record.order;
+    if (!order.is_push() || order.push().create_pr) {
+        return {};
+    }
+    for (const auto& [id, job] : jobs_) { // by number
+        if (id >= record.id) {
+            break;
+        }
+        const auto& other = job->record();
+        if (other.order.is_push() && !other.order.push().create_pr && !is_over(other.state) &&
+            other.state != JobState::paused && other.order.uid == order.uid &&
+            other.order.repo == order.repo && other.order.revision == order.revision) {
+            return fmt::format("job {} pushes to the same branch and is before it", id);
+        }
+    }
+    return {};
+}
+
 /// Those that were waited for have lost who waited; those that were not go on.
 void JobTable::take_up(JobRecord record) {
     const bool goes_on = record.detached && !record.held;
@@ -103,7 +110,9 @@ void JobTable::take_up(JobRecord record) {
         record.order.token = *std::move(token);
     }
     const auto job = add(std::move(record));
-    if (!token) {
+    if (job->record().order.is_push() && job->record().order.push().attached) {
+        job->cancel(); // its files went with who waited for it
+    } else if (!token) {
         job->fail(token.error());
     } else if (goes_on) {
         job->start();
@@ -152,10 +161,31 @@ Awaitable<JobInfo> JobTable::detach(Order order, Priority priority) {
     }
     co_await job->under_way();
     const auto& record = job->record();
-    if (record.state == JobState::failed && is_refusal(record.failure->kind())) {
+    if (record.state == JobState::failed && is_refusal(*record.failure)) {
         throw *record.failure;
     }
     co_return job->info();
+}
+
+Awaitable<std::unique_ptr<Watch>> JobTable::push(Order order, Priority priority) {
+    sweep();
+    const auto job = add_new(std::move(order), priority);
+    auto watch = std::make_unique<Watch>(job);
+    if (!job->record().order.push().attached) {
+        job->set_detached(true);
+        std::exception_ptr failure;
+        try {
+            co_await make_durable(job);
+        } catch (...) { // thrown below, when the job is as if it had not been asked for
+            failure = std::current_exception();
+        }
+        if (failure) {
+            job->cancel();
+            std::rethrow_exception(failure);
+        }
+    }
+    job->start();
+    co_return watch;
 }
 
 std::shared_ptr<Job> JobTable::join_or_add(Order order, Priority priority) {
@@ -179,6 +209,10 @@ std::shared_ptr<Job> JobTable::join_or_add(Order order, Priority priority) {
         }
         return job;
     }
+    return add_new(std::move(order), priority);
+}
+
+std::shared_ptr<Job> JobTable::add_new(Order order, Priority priority) {
     require_few_jobs(order.uid);
     require_place_in_queue(order.uid);
     JobRecord record;
@@ -270,166 +304,6 @@ void JobTable::take_token(Job& job, hub::Token token) {
 Awaitable<> JobTable::make_durable(std::shared_ptr<Job> job) {
     take_token(*job, job->record().order.token);
     co_await context_.store.make_durable(job->record());
-}
-
-std::shared_ptr<Job> JobTable::find_live(std::uint64_t id, Viewer viewer) {
-    const auto found = jobs_.find(id);
-    if (found == jobs_.end()) {
-        return nullptr;
-    }
-    if (!viewer.may_see(found->second->record())) {
-        throw no_such_job(id);
-    }
-    return found->second;
-}
-
-Awaitable<JobInfo> JobTable::show(std::uint64_t id, Viewer viewer) {
-    if (const auto job = find_live(id, viewer)) {
-        co_return job->info();
-    }
-    const std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !viewer.may_see(*record)) {
-        throw no_such_job(id);
-    }
-    co_return describe(*record);
-}
-
-Awaitable<std::shared_ptr<Job>> JobTable::find_unfinished(std::uint64_t id, Viewer viewer) {
-    auto job = find_live(id, viewer);
-    if (job && !is_over(job->record().state)) {
-        co_return job;
-    }
-    const std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !viewer.may_see(*record)) {
-        throw no_such_job(id);
-    }
-    throw wrong_state(job ? job->record() : *record);
-}
-
-Awaitable<JobInfo> JobTable::cancel(std::uint64_t id, Viewer viewer) {
-    if (const auto job = find_live(id, viewer)) {
-        if (!is_over(job->record().state)) {
-            job->cancel();
-            audit(job->record(), viewer, "cancelled");
-        }
-        co_await recorded();
-        co_return job->info();
-    }
-    JobInfo over = co_await show(id, viewer);
-    co_return over;
-}
-
-Awaitable<JobInfo> JobTable::pause(std::uint64_t id, Viewer viewer) {
-    const auto job = co_await find_unfinished(id, viewer);
-    const bool is_own = viewer.uid == job->record().order.uid;
-    job->hold(fmt::format("paused by {}; 'wharf jobs resume {}' goes on",
-                          is_own ? std::string{"its owner"} : fmt::format("uid {}", viewer.uid),
-                          id));
-    audit(job->record(), viewer, "paused");
-    co_await recorded();
-    co_return job->info();
-}
-
-Awaitable<JobInfo> JobTable::resume(std::uint64_t id, Viewer viewer, hub::Token token) {
-    const auto job = co_await find_unfinished(id, viewer);
-    if (job->record().state == JobState::paused) {
-        require_place_in_queue(job->record().order.uid);
-    }
-    const auto& order = job->record().order;
-    if (token.empty() || viewer.uid != order.uid) {
-        token = order.token.empty() ? stored_token(order.uid) : order.token;
-    }
-    take_token(*job, std::move(token));
-    job->resume();
-    audit(job->record(), viewer, "resumed");
-    co_await make_durable(job);
-    co_return job->info();
-}
-
-Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token token) {
-    if (const auto job = find_live(id, viewer)) {
-        if (!is_over(job->record().state)) {
-            throw wrong_state(job->record());
-        }
-        co_await job->stopped(); // its work may still wind up
-    }
-    std::optional<JobRecord> record = co_await context_.store.find(id);
-    if (!record || !viewer.may_see(*record)) {
-        throw no_such_job(id);
-    }
-    if (const auto job = find_live(id, viewer); job && !is_over(job->record().state)) {
-        throw wrong_state(job->record()); // somebody was faster
-    }
-    if (!is_over(record->state) || record->state == JobState::done) {
-        throw wrong_state(*record);
-    }
-    require_place_in_queue(record->order.uid);
-    const bool was_given = !token.empty() && viewer.uid == record->order.uid;
-    if (!was_given) {
-        token = token_of(*record).value();
-    }
-    const bool was_refused = record->failure && record->failure->kind() == ErrorKind::unauthorized;
-    hub::Token stored = stored_token(record->order.uid);
-    if (!was_given && !stored.empty() && (token.empty() || was_refused)) {
-        token = std::move(stored);
-    }
-    record->sealed_token.clear();
-    const auto job = add(once_more(*std::move(record)));
-    take_token(*job, std::move(token));
-    job->start();
-    audit(job->record(), viewer, "retried");
-    co_await make_durable(job);
-    co_return job->info();
-}
-
-Awaitable<JobInfo> JobTable::prioritize(std::uint64_t id, Viewer viewer, Priority priority) {
-    const auto job = co_await find_unfinished(id, viewer);
-    job->set_priority(priority);
-    audit(job->record(), viewer, fmt::format("made {}", name(priority)));
-    co_await recorded();
-    co_return job->info();
-}
-
-Awaitable<std::vector<JobInfo>> JobTable::page(std::optional<uid_t> of, bool all,
-                                               std::uint64_t before, std::size_t limit) {
-    std::map<std::uint64_t, JobInfo, std::greater<>> merged;
-    if (all) {
-        const std::vector<JobRecord> records = co_await context_.store.page(of, before, limit);
-        for (const auto& record : records) {
-            merged.insert_or_assign(record.id, describe(record));
-        }
-    }
-    // What is in memory is newer than what was written.
-    std::size_t taken = 0;
-    for (auto place = jobs_.lower_bound(before); place != jobs_.begin() && taken < limit;) {
-        auto& job = *(--place)->second;
-        const bool is_meant = !of || *of == job.record().order.uid;
-        if (is_meant && (all || !is_over(job.record().state))) {
-            merged.insert_or_assign(place->first, job.info());
-            ++taken;
-        }
-    }
-    std::vector<JobInfo> page;
-    for (auto& [id, info] : merged) {
-        if (page.size() < limit) {
-            page.push_back(std::move(info));
-        }
-    }
-    co_return page;
-}
-
-/// What people do with their own jobs is nobody's business.
-void JobTable::audit(const JobRecord& record, Viewer viewer, std::string_view done) noexcept {
-    if (context_.audit == nullptr || viewer.uid == record.order.uid) {
-        return;
-    }
-    const auto& repo = record.order.repo;
-    context_.audit->record(
-        {.action = access::AuditEvent::Action::admin,
-         .uid = viewer.uid,
-         .repo = fmt::format("{} {}", hub::name(repo.type), repo.name),
-         .detail = fmt::format("{} job {} of uid {}", done, record.id, record.order.uid),
-         .result = "ok"});
 }
 
 std::size_t JobTable::count(JobState state) const {

@@ -40,6 +40,8 @@ struct TableContext {
     /// The token that an account has stored, for its jobs that have none of their own; empty if
     /// there is none.
     std::function<hub::Token(uid_t)> stored_token = {};
+    /// Told when a job is over: what it kept for itself may go.
+    std::function<void(const JobRecord&)> over = {};
 };
 
 /// Somebody who looks at jobs or changes them: his own; everybody's if he administers.
@@ -93,6 +95,10 @@ class JobTable {
     /// cannot be written down, or was refused by then.
     Awaitable<JobInfo> detach(Order order, Priority priority);
 
+    /// Starts a push. Unless its files are its caller's, it is detached, and durable at the return:
+    /// then it goes on with nobody waiting for it. Throws as ask() does.
+    Awaitable<std::unique_ptr<Watch>> push(Order order, Priority priority);
+
     /// Returns when all that happened to jobs so far is written down; so numbers that were given
     /// will never be given again.
     Awaitable<> recorded() { return context_.store.written(); }
@@ -109,7 +115,8 @@ class JobTable {
     // job_not_found when there is none, or none that the viewer may see; and invalid_request when
     // the job's state does not allow it.
     Awaitable<JobInfo> show(std::uint64_t id, Viewer viewer);
-    Awaitable<JobInfo> cancel(std::uint64_t id, Viewer viewer); ///< one that is over stays so
+    /// One that is over stays so; but a push that failed gives up what it keeps for a retry.
+    Awaitable<JobInfo> cancel(std::uint64_t id, Viewer viewer);
     Awaitable<JobInfo> pause(std::uint64_t id, Viewer viewer);
     /// `token` replaces the one that the job was asked for with, if its own account gives it; where
     /// there is neither, the account's stored one serves. The job is detached from now on, and
@@ -149,10 +156,15 @@ class JobTable {
     void require_place_in_queue(uid_t uid) const;
     Awaitable<> make_durable(std::shared_ptr<Job> job);
     Awaitable<> keep_history_short();
+    void note_change(const Job& job);
+    std::string earlier_push(const JobRecord& record) const;
+    std::shared_ptr<Job> add_new(Order order, Priority priority);
+    Awaitable<bool> give_up(std::uint64_t id, Viewer viewer);
     void drop_abandoned();
 
     TableContext context_;
     Turns turns_;
+    async::Event moved_on_; ///< a job is over, or paused
     JobContext job_context_;
     std::map<std::uint64_t, std::shared_ptr<Job>> jobs_; ///< those that are over are swept out
     async::TaskGroup house_;

@@ -38,6 +38,8 @@ PushRows::PushRows(sqlite::Database& database)
       find_{database, "SELECT upload, summary, description, parent, create_pr, make_repo, "
                       "is_private, attached, commits, files, bytes_sent, pull_request, warnings "
                       "FROM push WHERE job = ?"},
+      uploads_{database, "SELECT upload FROM push JOIN job ON job.id = push.job "
+                         "WHERE job.state NOT IN ('done', 'cancelled')"},
       remove_{database, "DELETE FROM push WHERE job = ?"} {}
 
 void PushRows::add(std::uint64_t job, const CommitOrder& push) {
@@ -76,6 +78,14 @@ void PushRows::read(std::uint64_t job, CommitOrder& push) {
         ++column;
         push.outcome.warnings = lines_of(text());
     }
+}
+
+std::vector<std::uint64_t> PushRows::uploads() {
+    std::vector<std::uint64_t> found;
+    for (const sqlite::Row row : uploads_.use()) {
+        found.push_back(static_cast<std::uint64_t>(row.integer(0)));
+    }
+    return found;
 }
 
 } // namespace wharf::jobs

@@ -5,6 +5,7 @@
 #include "daemon/sqlite/statement.hpp"
 
 #include <cstdint>
+#include <vector>
 
 namespace wharf::jobs {
 
@@ -16,12 +17,14 @@ class PushRows {
     void add(std::uint64_t job, const CommitOrder& push);
     void change(std::uint64_t job, const UploadOutcome& outcome);
     void read(std::uint64_t job, CommitOrder& push);
+    std::vector<std::uint64_t> uploads(); ///< see JobRows
     void remove(std::int64_t job) { remove_.run(job); }
 
   private:
     sqlite::Statement insert_;
     sqlite::Statement update_;
     sqlite::Statement find_;
+    sqlite::Statement uploads_;
     sqlite::Statement remove_;
 };
 

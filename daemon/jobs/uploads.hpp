@@ -1,6 +1,8 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "daemon/async/event.hpp"
+#include "daemon/async/task_group.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/jobs/upload_work.hpp"
 
@@ -10,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace wharf::jobs {
@@ -19,7 +23,7 @@ struct UploadRequest {
     uid_t uid = 0;
     hub::RepoId repo;
     std::string revision = "main";
-    CommitOrder commit;
+    CommitOrder commit; ///< but for its upload
     Priority priority = Priority::normal;
     hub::Token token;
 };
@@ -47,17 +51,22 @@ struct OfferedChanges {
     std::string below; ///< where the patterns begin; empty: at the root
 };
 
-/// Takes in what people push, and starts the jobs that bring it to the Hub. Control thread.
+/// Takes in what people push, and starts the jobs that bring it to the Hub. What an upload keeps
+/// goes when its job is done or cancelled; that of a failed one stays, so that it can be retried.
+/// Control thread.
 class Uploads {
   public:
-    /// Requires: everything referred to outlives this.
-    Uploads(const UploadContext& context, JobTable& table);
+    /// Requires: everything referred to outlives this; the table makes its pushes' work with
+    /// work_for(), and tells job_over().
+    Uploads(UploadContext context, JobTable& table, JobStore& jobs);
     ~Uploads();
 
-    /// Removes what is left of uploads that have no job. Blocks for a moment. Before table.start().
+    /// Removes what is left of uploads that have no job, and begins to look for those that nobody
+    /// goes on with. Blocks for a moment. Before table.start().
     void start();
 
-    /// An upload without changes yet. Throws quota when the account has too many.
+    /// An upload without changes yet. Throws quota when the account has too many; unauthorized
+    /// without a token; invalid_request for a revision that is no branch.
     Awaitable<std::uint64_t> begin(UploadRequest request);
 
     struct Added {
@@ -67,8 +76,9 @@ class Uploads {
     };
 
     /// Throws invalid_request for paths that cannot be, a file twice, and what cannot be taken;
-    /// quota, no_space. All of it is added or nothing. job_not_found: no such upload of that
-    /// account.
+    /// quota, no_space. job_not_found: no such upload of that account. One call for an upload at a
+    /// time. What is wrong with the call changes nothing; when a file could not be taken, the whole
+    /// upload is dropped.
     Awaitable<Added> add(uid_t uid, std::uint64_t upload, OfferedChanges changes);
 
     /// Starts the job. It is durable at the return, unless the upload is attached.
@@ -76,13 +86,60 @@ class Uploads {
 
     Awaitable<> discard(uid_t uid, std::uint64_t upload);
 
-    /// What a job has come to; for one that is done.
-    static UploadOutcome outcome_of(const JobRecord& record);
+    /// What a job does that is a push. Requires: this and `record` outlive it.
+    std::unique_ptr<Work> work_for(JobRecord& record) const;
+
+    /// The job needs what its upload keeps no more, or may be retried with it.
+    void job_over(const JobRecord& record);
 
     /// Bytes of an account that are staged now.
     std::uint64_t staged_bytes(uid_t uid) const;
 
+    /// Waits until nothing is removed any more.
     Awaitable<> stop();
+
+  private:
+    /// An upload that is not submitted.
+    struct Draft {
+        UploadRequest request;
+        std::unordered_set<std::string> paths; ///< of what is added
+        std::int64_t changes = 0;
+        Added added;
+        bool busy = false; ///< a call is at work on it
+        std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
+    };
+    class Use;
+    struct Taking;
+    struct Kept {
+        uid_t uid = 0;
+        std::uint64_t bytes = 0; ///< staged
+    };
+
+    Draft& find(uid_t uid, std::uint64_t upload);
+    void check(const Draft& draft, const OfferedChanges& changes) const;
+    std::vector<PushChange> listed(const OfferedChanges& changes) const;
+    Awaitable<> take_files(Draft* draft, std::uint64_t upload, OfferedChanges* offered,
+                           std::vector<PushChange>* changes);
+    Awaitable<> take_some(std::shared_ptr<Taking> taking);
+    Awaitable<> take_one(std::shared_ptr<Taking> taking, std::size_t place);
+    Awaitable<> attach_one(std::shared_ptr<Taking> taking, std::size_t place);
+    void require_quota(uid_t uid, std::uint64_t more) const;
+    const store::AttachedFile* attached(std::uint64_t upload, std::int64_t number) const;
+    void remove_soon(std::uint64_t upload);
+    Awaitable<> remove(std::uint64_t upload);
+    Awaitable<> keep_house();
+    Awaitable<> drop_abandoned();
+
+    UploadContext context_;
+    JobTable& table_;
+    JobStore& jobs_;
+    FindAttached find_attached_;
+    std::map<std::uint64_t, Draft> drafts_;
+    std::map<std::uint64_t, std::map<std::int64_t, store::AttachedFile>> attached_;
+    std::map<std::uint64_t, Kept> kept_; ///< all uploads
+    bool ready_ = false;                 ///< what crashes left is gone
+    async::Event ready_event_;
+    async::TaskGroup house_; // last: ends before what it uses
 };
 
 } // namespace wharf::jobs

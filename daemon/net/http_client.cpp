@@ -70,9 +70,14 @@ std::string origin_of(const Url& url) {
     return fmt::format("{}://{}", url.scheme, url.authority());
 }
 
-/// What may be sent a second time when it is not known whether the first was seen.
+/// What may be sent a second time when it is not known whether the first was seen: of the
+/// idempotent methods (RFC 9110, section 9.2.2) those that we use.
 bool may_repeat(const std::string& method) noexcept {
-    return method == "GET" || method == "HEAD";
+    return method == "GET" || method == "HEAD" || method == "PUT";
+}
+
+std::shared_ptr<RequestBody> take_body(HttpRequest& request) {
+    return request.body.empty() ? std::move(request.stream) : make_body(std::move(request.body));
 }
 
 } // namespace
@@ -82,7 +87,7 @@ Awaitable<HttpResponse> HttpClient::Impl::send(std::shared_ptr<Impl> self, HttpR
     const ScopeExit forget{[&] { wipe(outgoing.header); }}; // it may hold a token
     outgoing.header = format_request(request, self->connector.style_for(request.url)).value();
     outgoing.expects_body = request.method != "HEAD";
-    outgoing.body = std::move(request.body);
+    outgoing.body = take_body(request);
     std::string origin = origin_of(request.url);
     std::unique_ptr<HttpExchange> exchange;
     if (auto kept = self->pool->take(origin)) {
@@ -143,6 +148,10 @@ void HttpClient::distrust_connections(std::chrono::seconds within) noexcept {
 
 std::uint64_t HttpClient::bytes_received() const noexcept {
     return impl_->sockets->received();
+}
+
+std::uint64_t HttpClient::bytes_sent() const noexcept {
+    return impl_->sockets->sent();
 }
 
 } // namespace wharf::net

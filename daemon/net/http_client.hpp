@@ -2,6 +2,7 @@
 
 #include "daemon/async/awaitable.hpp"
 #include "daemon/net/headers.hpp"
+#include "daemon/net/request_body.hpp"
 #include "daemon/net/url.hpp"
 
 #include <chrono>
@@ -44,7 +45,10 @@ struct HttpRequest {
     /// refused here. Without a User-Agent the options' is sent, without an Accept-Encoding
     /// "identity": bodies are handed on as they come.
     Headers headers;
+    /// What follows the header: a text, or else a stream. A copy of the request shares the stream,
+    /// so only one of them may be under way at a time.
     std::string body;
+    std::shared_ptr<RequestBody> stream;
 };
 
 /// An answer whose body is still on the wire. Belongs to the client's thread. When it is destroyed
@@ -92,9 +96,10 @@ class HttpClient {
     ~HttpClient();
 
     /// Sends the request and returns once the final header (interim 1xx answers are skipped) has
-    /// come. A kept connection that the peer closed before answering is replaced once, silently,
-    /// when the request may be sent again. Throws network Errors (connect, TLS, time), protocol
-    /// Errors for answers that are not HTTP or over the limits.
+    /// come: it may come, and the sending then ends, before the body has been sent. A kept
+    /// connection that the peer closed before answering is replaced once, silently, when the
+    /// request may be sent again (GET, HEAD, PUT). Throws network Errors (connect, TLS, time),
+    /// protocol Errors for answers that are not HTTP or over the limits, and what the body throws.
     Awaitable<HttpResponse> send(HttpRequest request);
 
     /// After the machine slept or its network changed: closes all unused connections, forgets
@@ -102,8 +107,9 @@ class HttpClient {
     /// Error in about `within`; the others go on.
     void distrust_connections(std::chrono::seconds within = std::chrono::seconds{5}) noexcept;
 
-    /// Bytes received from all peers so far. Any thread.
+    /// Bytes received from all peers, and sent to them, so far. Any thread.
     std::uint64_t bytes_received() const noexcept;
+    std::uint64_t bytes_sent() const noexcept;
 
   private:
     struct Impl;

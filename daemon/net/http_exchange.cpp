@@ -4,15 +4,13 @@
 
 #include "daemon/net/http_exchange.hpp"
 
-#include "base/scope_exit.hpp"
-#include "base/secret.hpp"
+#include "daemon/net/request_bytes.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <exception>
 #include <utility>
 
 namespace wharf::net {
@@ -24,8 +22,6 @@ using Framing = HeaderDecoder::Framing;
 
 constexpr std::size_t header_read_bytes = 16 << 10;
 constexpr std::size_t chunked_read_bytes = 64 << 10;
-/// Between pieces of this size a body's sender looks whether the answer has come already.
-constexpr std::size_t send_piece_bytes = 64 << 10;
 /// Peers may send 1xx answers to keep a waiting client alive; not for ever.
 constexpr unsigned most_interim_answers = 100;
 
@@ -53,22 +49,11 @@ HttpExchange::HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits
 Awaitable<> HttpExchange::run(OutgoingRequest request) {
     assert(!decoder_);
     expects_body_ = request.expects_body;
-    std::exception_ptr unsent;
-    bool answered = false;
-    try {
-        answered = co_await send(std::move(request));
-    } catch (const ConnectionLost&) {
-        unsent = std::current_exception();
-    } catch (const Error&) { // the peer does not read on: it may have said why
-        if (stream_->is_quiet()) {
-            throw;
-        }
-        unsent = std::current_exception();
-    }
+    const bool answered = co_await send(std::move(request));
     if (answered) { // before all was sent: the connection stays broken
         co_return;
     }
-    if (!unsent) {
+    if (!unsent_) {
         co_await receive_final_header();
         broken_ = false;
         co_return;
@@ -78,7 +63,7 @@ Awaitable<> HttpExchange::run(OutgoingRequest request) {
     try {
         co_await receive_final_header();
     } catch (const Error&) {
-        std::rethrow_exception(unsent);
+        std::rethrow_exception(unsent_);
     }
 }
 
@@ -86,33 +71,40 @@ Awaitable<> HttpExchange::run(OutgoingRequest request) {
 /// keeps a refusal (of a signed URL that has expired, say) from being lost in the reset with which
 /// peers end a connection whose bytes they do not want.
 Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
-    const ScopeExit forget{[&] { wipe(request.header); }}; // it may hold a token
-    std::string_view body = request.body;
-    const auto along = body.substr(0, send_piece_bytes); // in one write with the header
-    request.header.append(along);
-    body.remove_prefix(along.size());
-    co_await write_all(request.header);
-    while (!body.empty()) {
-        if (!has_nothing_more() || !stream_->is_quiet()) {
+    RequestBytes bytes{std::move(request.header), std::move(request.body)};
+    std::string_view piece = co_await bytes.next();
+    bool is_taken = co_await write_all(piece);
+    while (is_taken && !bytes.is_done()) {
+        piece = co_await bytes.next();
+        while (!has_nothing_more() || !stream_->is_quiet()) {
             const bool is_final = co_await receive_header(answer_deadline());
             if (is_final) {
                 co_return true;
             }
         }
-        const auto piece = body.substr(0, send_piece_bytes);
-        co_await write_all(piece);
-        body.remove_prefix(piece.size());
+        is_taken = co_await write_all(piece);
     }
     co_return false;
 }
 
-Awaitable<> HttpExchange::write_all(std::string_view data) {
-    while (!data.empty()) {
-        const auto deadline = watch_.begin(Clock::now(), "sending to");
-        const std::size_t count = co_await stream_->write_some(data, deadline);
-        watch_.moved(count);
-        data.remove_prefix(count);
+/// Returns false when the peer takes no more but may have said why.
+Awaitable<bool> HttpExchange::write_all(std::string_view data) {
+    try {
+        while (!data.empty()) {
+            const auto deadline = watch_.begin(Clock::now(), "sending to");
+            const std::size_t count = co_await stream_->write_some(data, deadline);
+            watch_.moved(count);
+            data.remove_prefix(count);
+        }
+    } catch (const ConnectionLost&) {
+        unsent_ = std::current_exception();
+    } catch (const Error&) { // the peer does not read on
+        if (stream_->is_quiet()) {
+            throw;
+        }
+        unsent_ = std::current_exception();
     }
+    co_return !unsent_;
 }
 
 Awaitable<> HttpExchange::receive_final_header() {

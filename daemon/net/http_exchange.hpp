@@ -3,11 +3,13 @@
 #include "daemon/net/chunked_decoder.hpp"
 #include "daemon/net/header_decoder.hpp"
 #include "daemon/net/headers.hpp"
+#include "daemon/net/request_body.hpp"
 #include "daemon/net/speed_watch.hpp"
 #include "daemon/net/stream.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +25,9 @@ struct ExchangeLimits {
 
 /// A request as it goes over the wire.
 struct OutgoingRequest {
-    std::string header; ///< up to and with the empty line
-    std::string body;
-    bool expects_body = true; ///< false for HEAD and CONNECT, whose answers have none
+    std::string header;                ///< up to and with the empty line
+    std::shared_ptr<RequestBody> body; ///< null: none
+    bool expects_body = true;          ///< false for HEAD and CONNECT, whose answers have none
 };
 
 /// One request and its answer on a connection. One thread.
@@ -34,7 +36,8 @@ class HttpExchange {
     HttpExchange(std::unique_ptr<Stream> stream, ExchangeLimits limits);
 
     /// Sends the request and receives the final header. Throws ConnectionLost, other network Errors
-    /// for time, protocol Errors. Once only.
+    /// for time, protocol Errors, and what the body throws, which is never a ConnectionLost. Once
+    /// only.
     Awaitable<> run(OutgoingRequest request);
 
     /// Whether any byte of an answer has come: if not, the peer may not have seen the request.
@@ -86,7 +89,8 @@ class HttpExchange {
     unsigned interim_answers_ = 0;
     bool expects_body_ = true;
     bool answer_begun_ = false;
-    bool broken_ = true; ///< something is under way or has failed: never to be used again
+    bool broken_ = true;        ///< something is under way or has failed: never to be used again
+    std::exception_ptr unsent_; ///< why the request could not be sent whole; null: nothing
 
     Awaitable<bool> send(OutgoingRequest request);
     Awaitable<> receive_final_header();
@@ -96,7 +100,7 @@ class HttpExchange {
     Awaitable<std::size_t> read_plain(std::span<std::byte> buffer);
     Awaitable<std::size_t> read_chunked(std::span<std::byte> buffer);
     Awaitable<std::size_t> read_watched(std::span<std::byte> buffer);
-    Awaitable<> write_all(std::string_view data);
+    Awaitable<bool> write_all(std::string_view data);
     Deadline answer_deadline() const;
 };
 

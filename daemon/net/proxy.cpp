@@ -1,9 +1,9 @@
 #include "daemon/net/proxy.hpp"
 
+#include "base/base64.hpp"
 #include "daemon/net/ip_text.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <charconv>
@@ -17,15 +17,6 @@ Error unusable(std::string_view why) {
     return Error{ErrorKind::invalid_request, fmt::format("not a usable proxy: {}", why),
                  "proxies are given as http://[user:password@]host:port, in [hub] proxy or in "
                  "HTTPS_PROXY and its like"};
-}
-
-std::string base64(std::string_view text) {
-    std::string result((text.size() + 2) / 3 * 4 + 1, '\0'); // EVP_EncodeBlock ends it with a NUL
-    const auto* input = reinterpret_cast<const unsigned char*>(text.data());
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(result.data()), input,
-                                     static_cast<int>(text.size()));
-    result.resize(static_cast<std::size_t>(size));
-    return result;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

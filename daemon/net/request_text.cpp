@@ -39,6 +39,9 @@ std::optional<Error> check(const HttpRequest& request) {
     if (!is_token(request.method) || request.method == "CONNECT") {
         return refused("the method is not one");
     }
+    if (request.stream && !request.body.empty()) {
+        return refused("it has two bodies");
+    }
     if (!is_target(request.url.target) || !is_target("/" + request.url.host)) {
         return refused("the URL holds a character that URLs cannot hold");
     }
@@ -60,8 +63,8 @@ std::optional<Error> check(const HttpRequest& request) {
 }
 
 bool announces_length(const HttpRequest& request) noexcept {
-    return !request.body.empty() || request.method == "POST" || request.method == "PUT" ||
-           request.method == "PATCH";
+    return !request.body.empty() || request.stream || request.method == "POST" ||
+           request.method == "PUT" || request.method == "PATCH";
 }
 
 /// More bytes than the header will have.
@@ -115,7 +118,8 @@ Result<std::string> format_request(const HttpRequest& request, const RequestStyl
         append_field(text, "Proxy-Authorization", style.proxy_authorization);
     }
     if (announces_length(request)) {
-        append_field(text, "Content-Length", fmt::to_string(request.body.size()));
+        const auto length = request.stream ? request.stream->size() : request.body.size();
+        append_field(text, "Content-Length", fmt::to_string(length));
     }
     text.append("\r\n");
     return text; // moved; what append() returns would be copied

@@ -17,8 +17,9 @@ struct RequestStyle {
 };
 
 /// The request line and all fields, up to and with the empty line. Errors: invalid_request for
-/// methods that are no tokens, fields that could smuggle in other fields, and fields that say how
-/// the message is framed (Host, Connection, Content-Length, Transfer-Encoding and their like).
+/// methods that are no tokens, two bodies, fields that could smuggle in other fields, and fields
+/// that say how the message is framed (Host, Connection, Content-Length, Transfer-Encoding and
+/// their like).
 Result<std::string> format_request(const HttpRequest& request, const RequestStyle& style);
 
 /// The request that asks a proxy for a tunnel to `authority` ("host:port").

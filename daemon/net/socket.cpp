@@ -136,6 +136,11 @@ ssize_t Socket::send(std::string_view data) noexcept {
     do {
         count = ::send(state_->socket.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
     } while (count < 0 && errno == EINTR);
+    if (count > 0) {
+        state_->group->sent_.fetch_add(static_cast<std::uint64_t>(count),
+                                       std::memory_order_relaxed);
+        since_turn_ += static_cast<std::size_t>(count);
+    }
     return count;
 }
 

@@ -13,11 +13,13 @@
 
 namespace wharf::net {
 
-/// The open sockets of one client. Belongs to the client's thread, but for received().
+/// The open sockets of one client. Belongs to the client's thread, but for the counts.
 class OpenSockets {
   public:
-    /// Bytes that have come on all sockets there ever were. Any thread.
+    /// Bytes that have come on all sockets there ever were, and that the kernel has taken from us.
+    /// Any thread.
     std::uint64_t received() const noexcept { return received_.load(std::memory_order_relaxed); }
+    std::uint64_t sent() const noexcept { return sent_.load(std::memory_order_relaxed); }
 
     /// Has the kernel ask each peer now whether it is there: reading from one that does not answer
     /// fails soon after `within`, what is on its way to it unheard fails as well. Peers that are
@@ -27,6 +29,7 @@ class OpenSockets {
   private:
     friend class Socket;
     std::atomic<std::uint64_t> received_{0};
+    std::atomic<std::uint64_t> sent_{0};
     std::set<int> descriptors_;
 };
 
@@ -49,8 +52,8 @@ class Socket {
     Awaitable<> wait_readable(Deadline deadline);
     Awaitable<> wait_writable(Deadline deadline);
 
-    /// A peer that sends faster than we read never makes us wait, so a reader must give way to the
-    /// thread's other work by itself: true once that is due, until yield().
+    /// A peer that is faster than we are never makes us wait, so who reads or writes must give way
+    /// to the thread's other work by itself: true once that is due, until yield().
     bool owes_turn() const noexcept { return since_turn_ >= turn_bytes; }
     Awaitable<> yield();
 

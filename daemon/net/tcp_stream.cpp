@@ -29,6 +29,9 @@ Awaitable<std::size_t> TcpStream::write_some(std::string_view data, Deadline dea
         const ssize_t count = socket_.send(data);
         const int error_number = errno;
         if (count >= 0) {
+            if (socket_.owes_turn()) {
+                co_await socket_.yield();
+            }
             co_return static_cast<std::size_t>(count);
         }
         if (error_number != EAGAIN && error_number != EWOULDBLOCK) {

@@ -15,6 +15,7 @@
 #include <cassert>
 #include <cerrno>
 #include <new>
+#include <utility>
 
 namespace wharf::net {
 
@@ -45,7 +46,7 @@ class TlsStream final : public Stream {
     std::string host_;
     std::unique_ptr<SSL, SslDeleter> ssl_;
     bool is_open_ = false; ///< the handshake is done and nothing has failed since
-    std::string failure_;  ///< why reading and writing are over; empty: they are not
+    std::string failure_;  ///< why reading is over; empty: it is not
 
     void expect_host();
     std::size_t read_records(std::span<std::byte> buffer, Wants& wants);
@@ -224,9 +225,15 @@ Awaitable<std::size_t> TlsStream::write_some(std::string_view data, Deadline dea
         errno = 0;
         const int result = SSL_write_ex(ssl_.get(), data.data(), data.size(), &count);
         if (result == 1) {
+            if (socket_.owes_turn()) {
+                co_await socket_.yield();
+            }
             co_return count;
         }
         const Wants wants = judge(result, "sending to");
+        if (wants == Wants::failed) { // what had come before can still be read
+            throw ConnectionLost{std::exchange(failure_, {})};
+        }
         co_await satisfy(wants, deadline);
     }
 }

@@ -40,7 +40,9 @@ json::object to_json(const QuotaSources& sources, const access::Account& account
             {"jobs_running", number(jobs.running)},
             {"running_limit", number_or_null(limits.running_jobs)},
             {"jobs_queued", number(jobs.queued)},
-            {"queued_limit", number_or_null(limits.queued_jobs)}};
+            {"queued_limit", number_or_null(limits.queued_jobs)},
+            {"staged_bytes", number(sources.staged_bytes(account.uid))},
+            {"staged_limit", number_or_null(limits.staging)}};
 }
 
 void require_admin(const Call& call) {

@@ -5,6 +5,10 @@
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/service/dispatcher.hpp"
 
+#include <cstdint>
+#include <functional>
+#include <sys/types.h>
+
 namespace wharf::service {
 
 /// What org.wharf.Quota tells, and where it comes from.
@@ -12,6 +16,7 @@ struct QuotaSources {
     access::Quotas& quotas;
     access::KnownAccounts& accounts;
     jobs::JobTable& jobs;
+    std::function<std::uint64_t(uid_t)> staged_bytes; ///< of an account
 };
 
 /// Adds the methods of org.wharf.Quota. Requires: all referred to outlives the dispatcher.

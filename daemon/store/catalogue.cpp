@@ -5,9 +5,12 @@
 #include "daemon/sqlite/move_aside.hpp"
 #include "daemon/store/schema.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cassert>
 #include <cstddef>
+#include <iterator>
 #include <span>
 
 namespace wharf::store {
@@ -32,6 +35,14 @@ class BinaryHash {
     std::size_t size_;
 };
 
+std::string to_hex(std::span<const std::byte> hash) {
+    std::string text;
+    for (const auto byte : hash) {
+        fmt::format_to(std::back_inserter(text), "{:02x}", static_cast<unsigned>(byte));
+    }
+    return text;
+}
+
 /// SQLite's integers are signed; ours keep their bits.
 std::int64_t to_column(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
@@ -46,6 +57,8 @@ struct Catalogue::Statements {
     explicit Statements(sqlite::Database& database)
         : holdings{database, "SELECT folder, device, inode, size, mtime_ns FROM blob "
                              "JOIN repo ON repo.id = blob.repo WHERE hash = ?"},
+          verified_as{database, "SELECT hash, folder FROM blob JOIN repo ON repo.id = blob.repo "
+                                "WHERE inode = ? AND device = ? AND size = ? AND mtime_ns = ?"},
           record_verified{database, "INSERT INTO blob (hash, repo, device, inode, size, mtime_ns) "
                                     "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                                     "device = excluded.device, inode = excluded.inode, "
@@ -58,6 +71,7 @@ struct Catalogue::Statements {
           set_scanned{database, "UPDATE repo SET scanned_ns = ? WHERE id = ?"} {}
 
     sqlite::Statement holdings;
+    sqlite::Statement verified_as;
     sqlite::Statement record_verified;
     sqlite::Statement record_present;
     sqlite::Statement forget;
@@ -94,12 +108,25 @@ std::vector<Catalogue::Holding> Catalogue::holdings(std::string_view etag) {
     return found;
 }
 
+std::vector<Catalogue::Place> Catalogue::verified_as(const Stamp& stamp) {
+    std::vector<Place> found;
+    for (const sqlite::Row row :
+         statements_->verified_as.use(to_column(stamp.inode), device_column(stamp.device),
+                                      to_column(stamp.size), stamp.mtime_ns)) {
+        found.push_back({to_hex(row.blob(0)), std::string{row.text(1)}});
+    }
+    return found;
+}
+
+std::int64_t Catalogue::device_column(std::uint64_t device) const noexcept {
+    return device == home_device_ ? 0 : to_column(device);
+}
+
 void Catalogue::record_verified(std::string_view etag, const std::string& folder,
                                 const Stamp& stamp) {
     const auto repo = repo_id(folder);
-    const auto device = stamp.device == home_device_ ? 0 : stamp.device;
     statements_->record_verified.run(std::span<const std::byte>{BinaryHash{etag}}, repo,
-                                     to_column(device), to_column(stamp.inode),
+                                     device_column(stamp.device), to_column(stamp.inode),
                                      to_column(stamp.size), stamp.mtime_ns);
 }
 

@@ -34,6 +34,15 @@ class Catalogue {
     /// Files of that name in all repos. Requires: is_blob_name(etag), as everywhere here.
     std::vector<Holding> holdings(std::string_view etag);
 
+    /// Where a blob is.
+    struct Place {
+        std::string etag;
+        std::string folder;
+    };
+
+    /// The blobs whose verified file looked like this.
+    std::vector<Place> verified_as(const Stamp& stamp);
+
     /// The file is there and was checked.
     void record_verified(std::string_view etag, const std::string& folder, const Stamp& stamp);
 
@@ -50,6 +59,7 @@ class Catalogue {
 
   private:
     std::int64_t repo_id(const std::string& folder);
+    std::int64_t device_column(std::uint64_t device) const noexcept;
 
     std::uint64_t home_device_;
     sqlite::Database database_;

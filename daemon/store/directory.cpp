@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/read_up_to.hpp"
 #include "daemon/store/acl.hpp"
 
 #include <climits>
@@ -177,19 +178,10 @@ std::optional<std::string> Directory::read_file(const std::string& name, std::si
     if (!fd || ::fstat(fd.value(), &info) != 0 || !S_ISREG(info.st_mode)) {
         return {};
     }
-    std::string content(std::min(limit, static_cast<std::size_t>(info.st_size)), '\0');
-    std::size_t done = 0;
-    while (done < content.size()) {
-        const auto count = ::read(fd.value(), content.data() + done, content.size() - done);
-        if (count < 0 && errno != EINTR) {
-            throw system_error(fmt::format("reading {}", path_of(name)), errno);
-        }
-        if (count == 0) {
-            break;
-        }
-        done += count > 0 ? static_cast<std::size_t>(count) : 0;
+    auto content = read_up_to(fd.value(), std::min(limit, static_cast<std::size_t>(info.st_size)));
+    if (!content) {
+        throw system_error(fmt::format("reading {}", path_of(name)), errno);
     }
-    content.resize(done);
     return content;
 }
 

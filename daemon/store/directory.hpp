@@ -47,6 +47,9 @@ class Directory {
     /// Folders that are made directly in it get `mode`, whatever the umask.
     explicit Directory(const std::filesystem::path& path, mode_t mode = 0755);
 
+    /// Folders that are made directly in it from now on get this mode.
+    void set_mode_of_new(mode_t mode) noexcept { mode_ = mode; }
+
     /// None if it does not exist. Throws a storage Error if a component is a link or a file.
     std::optional<Directory> open(std::string_view relative) const;
 

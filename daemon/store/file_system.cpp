@@ -47,6 +47,45 @@ std::string_view network_file_system_of(const std::filesystem::path& folder) {
     return network_file_system(static_cast<std::uint32_t>(info.f_type));
 }
 
+bool is_kernel_window(std::uint64_t magic) noexcept {
+    // From linux/magic.h and the file systems' own sources.
+    static constexpr std::array<std::uint64_t, 32> known{
+        0x9fa0,     // procfs
+        0x9fa1,     // openpromfs
+        0x9fa2,     // usbdevfs
+        0x62656572, // sysfs
+        0x62656570, // configfs
+        0x0027e0eb, // cgroup
+        0x63677270, // cgroup 2
+        0x07655821, // resctrl
+        0x64626720, // debugfs
+        0x74726163, // tracefs
+        0x73636673, // securityfs
+        0xf97cff8c, // selinuxfs
+        0x43415d53, // smackfs
+        0xcafe4a11, // bpf
+        0xde5e81e4, // efivarfs
+        0x6165676c, // pstore
+        0x6e736673, // nsfs
+        0x50494446, // pidfs
+        0x42494e4d, // binfmt_misc
+        0x6c6f6f70, // binder
+        0x65735543, // fusectl
+        0x6e667364, // nfsd
+        0x67596969, // rpc_pipefs
+        0xabba1974, // xenfs
+        0x00000187, // autofs
+        0x19800202, // mqueue
+        0x00001cd1, // devpts
+        0x09041934, // anonymous inodes
+        0x534f434b, // sockets
+        0x50495045, // pipes
+        0x444d4142, // DMA buffers
+        0x5345434d, // secret memory
+    };
+    return std::ranges::find(known, magic) != known.end();
+}
+
 namespace {
 
 constexpr std::uint64_t usual_reserve = std::uint64_t{1} << 30;
@@ -90,11 +129,15 @@ std::uint64_t Space::available() const {
 
 void Space::require(std::uint64_t bytes) const {
     if (available() < bytes) {
-        const Room room = room_of(folder_);
-        throw no_space(fmt::format("needs {}, {} free in {}, of which {} are to stay free",
-                                   format_size(bytes), format_size(room.free), folder_.native(),
-                                   format_size(reserve_of(room, min_free_))));
+        throw lack_of(bytes);
     }
+}
+
+Error Space::lack_of(std::uint64_t bytes) const {
+    const Room room = room_of(folder_);
+    return no_space(fmt::format("needs {}, {} free in {}, of which {} are to stay free",
+                                format_size(bytes), format_size(room.free), folder_.native(),
+                                format_size(reserve_of(room, min_free_))));
 }
 
 Error disk_error(std::string_view doing, const std::string& folder, std::uint64_t needed,

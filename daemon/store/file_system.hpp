@@ -17,6 +17,10 @@ std::string_view network_file_system(std::uint64_t magic) noexcept;
 /// The same for the file system of a folder. Throws storage Errors.
 std::string_view network_file_system_of(const std::filesystem::path& folder);
 
+/// Whether the file system with this magic number is a window into the kernel (procfs, sysfs, and
+/// their like): its files are made up while they are read, and may tell what only the reader knows.
+bool is_kernel_window(std::uint64_t magic) noexcept;
+
 /// Room on a file system, less what is to stay free there. Any thread.
 class Space {
   public:
@@ -29,6 +33,9 @@ class Space {
 
     /// Throws a no_space Error with numbers if that much does not fit.
     void require(std::uint64_t bytes) const;
+
+    /// The no_space Error for something of that size.
+    Error lack_of(std::uint64_t bytes) const;
 
   private:
     std::filesystem::path folder_;

@@ -19,6 +19,9 @@ inline constexpr std::string_view trees = "trees";
 inline constexpr std::string_view locks = ".locks";
 inline constexpr std::string_view staging = ".locks/.wharf";
 
+/// In the staging folder: what is to be pushed, a folder for each upload.
+inline constexpr std::string_view uploads = "uploads";
+
 inline constexpr std::string_view cachedir_tag = "CACHEDIR.TAG";
 
 /// What that file says; backup programs look at the first line (bford.info/cachedir).

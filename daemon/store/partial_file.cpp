@@ -32,7 +32,8 @@ PartialFile::PartialFile(std::shared_ptr<const Directory> folder, std::string na
       fd_{create(*folder_, name_)} {}
 
 PartialFile::PartialFile(std::shared_ptr<const Directory> folder, std::string name,
-                         std::string etag, std::uint64_t size, UniqueFd fd, PieceLog log)
+                         std::string etag, std::uint64_t size, UniqueFd fd,
+                         std::optional<PieceLog> log)
     : folder_{std::move(folder)}, name_{std::move(name)}, etag_{std::move(etag)}, size_{size},
       fd_{std::move(fd)}, log_{std::move(log)} {}
 

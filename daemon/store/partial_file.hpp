@@ -27,9 +27,10 @@ class PartialFile {
     PartialFile(std::shared_ptr<const Directory> folder, std::string name, std::string etag,
                 std::uint64_t size);
 
-    /// Goes on with a file that is there, has its size, and was opened for reading and writing.
+    /// Goes on with a file that is there and has its size. It was opened for reading and writing;
+    /// for reading alone if it is whole and only to be moved to its place.
     PartialFile(std::shared_ptr<const Directory> folder, std::string name, std::string etag,
-                std::uint64_t size, UniqueFd fd, PieceLog log);
+                std::uint64_t size, UniqueFd fd, std::optional<PieceLog> log);
 
     PartialFile(const PartialFile&) = delete;
     PartialFile& operator=(const PartialFile&) = delete;

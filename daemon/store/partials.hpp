@@ -41,8 +41,8 @@ class Partials {
     Space space_;
 };
 
-/// Removes everything but pairs of file and log that fit each other and were written to within
-/// `keep`. Requires: nobody has one open.
+/// Removes everything but the uploads' folder, and pairs of file and log that fit each other and
+/// were written to within `keep`. Requires: nobody has one open.
 void remove_unusable(const std::shared_ptr<const Directory>& folder, std::chrono::seconds keep);
 
 } // namespace wharf::store

@@ -7,7 +7,7 @@ namespace wharf::store {
 
 /// The catalogue's schema, one step per version; see sqlite::Database::migrate(). A step that was
 /// released is never changed: add the next one.
-inline constexpr std::array<std::string_view, 1> catalogue_schema{
+inline constexpr std::array<std::string_view, 2> catalogue_schema{
     // Version 1.
     R"sql(
 -- A folder of the cache that holds one repo.
@@ -29,6 +29,11 @@ CREATE TABLE blob (
     mtime_ns INTEGER,
     PRIMARY KEY (hash, repo)
 ) WITHOUT ROWID;
+)sql",
+    // Version 2.
+    R"sql(
+-- Which verified blob a file is that somebody hands to us.
+CREATE INDEX IF NOT EXISTS blob_by_inode ON blob (inode) WHERE inode IS NOT NULL;
 )sql",
 };
 

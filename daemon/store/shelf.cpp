@@ -153,7 +153,7 @@ void Shelf::share(BlobFiles& files, const std::string& repo_folder, const std::s
     for (auto& copy : sorted.copies) {
         const Directory* from = files.folder(copy.from);
         const std::string etag = copy.entry.etag();
-        switch (staging_.replace_with_hard_link(*from, blobs, etag, copy.stamp)) {
+        switch (staging_.replace_with_hard_link(*from, etag, blobs, etag, copy.stamp)) {
         case Staging::Linked::yes:
             catalogue_.record_verified(etag, repo_folder, copy.stamp);
             sorted.placed.push_back(std::move(copy.entry));
@@ -220,6 +220,34 @@ void Shelf::discard(const std::string& etag, const std::string& repo_folder, con
         files.folder(repo_folder)->remove(etag);
         catalogue_.forget(etag, repo_folder);
     }
+}
+
+Shelf::Recognized Shelf::recognize(const Stamp& stamp, bool link, const Directory& to,
+                                   const std::string& new_name) {
+    BlobFiles files{cache_};
+    Recognized known;
+    for (const auto& place : catalogue_.verified_as(stamp)) {
+        known.etag = place.etag;
+        const Directory* from = link ? files.folder(place.folder) : nullptr;
+        if (from != nullptr && staging_.replace_with_hard_link(*from, place.etag, to, new_name,
+                                                               stamp) == Staging::Linked::yes) {
+            known.linked = true;
+            break;
+        }
+    }
+    return known;
+}
+
+bool Shelf::has_or_shares(const std::string& repo_folder, const hub::TreeEntry& wanted,
+                          const Directory& folder, const std::string& name) {
+    BlobFiles files{cache_};
+    Survey unused;
+    const Found found = find(files, repo_folder, wanted, unused);
+    if (found.presence == Presence::elsewhere) {
+        staging_.replace_with_hard_link(*files.folder(found.folder), wanted.etag(), folder, name,
+                                        found.stamp);
+    }
+    return found.presence == Presence::here;
 }
 
 Shelf::Pending& Shelf::pending(const std::string& repo_folder, const std::string& commit) {

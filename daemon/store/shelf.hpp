@@ -67,6 +67,22 @@ class Shelf {
     /// opened.
     void discard(const std::string& etag, const std::string& repo_folder, const Stamp& wrong);
 
+    /// What is known of a file that looks like a verified blob.
+    struct Recognized {
+        std::string etag;    ///< empty: it is none
+        bool linked = false; ///< whether the blob has the new name
+    };
+
+    /// Looks which verified blob a file of that stamp is, and gives the blob a second name if
+    /// `link` says so and the file system can.
+    Recognized recognize(const Stamp& stamp, bool link, const Directory& to,
+                         const std::string& new_name);
+
+    /// Whether the repo has the verified blob. If another repo has it, that file takes the place of
+    /// `name`, a file of the same content, so that both repos will share one.
+    bool has_or_shares(const std::string& repo_folder, const hub::TreeEntry& wanted,
+                       const Directory& folder, const std::string& name);
+
     /// What of a commit's snapshot has to be flushed before a ref may name it.
     struct Pending {
         Unsynced folders;

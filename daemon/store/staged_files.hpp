@@ -3,7 +3,9 @@
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/hub/types.hpp"
+#include "daemon/store/directory.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,11 +15,14 @@
 
 namespace wharf::store {
 
+/// How much of a file's start is kept at hand, in bytes.
+inline constexpr std::size_t sample_size = 512;
+
 /// A file that was taken into staging.
 struct StagedFile {
     std::string name; ///< below the upload's folder; for open()
     std::uint64_t size = 0;
-    std::string sample; ///< its first bytes, at most 512
+    std::string sample;         ///< its first bytes, at most sample_size
     bool shares_blocks = false; ///< a reflink or hard link: it cost no space and no reading
     /// When the content is that of a verified blob of the cache: its etag. It was not read then.
     std::string etag;
@@ -27,11 +32,18 @@ struct StagedFile {
 struct StagingOrder {
     std::uint64_t upload = 0;
     uid_t uid = 0;
-    UniqueFd source;    ///< open for reading; from outside, and not to be trusted
-    std::string path;   ///< for messages: where it goes in the repo
+    UniqueFd source;  ///< open for reading; from outside, and not to be trusted
+    std::string path; ///< for messages: where it goes in the repo
     /// Only so many bytes, of a file that others append to; none: all of it, and it must not
     /// change meanwhile.
     std::optional<std::uint64_t> size;
+};
+
+/// Somebody's file that is read where it is.
+struct AttachedFile {
+    std::shared_ptr<const UniqueFd> file;
+    std::uint64_t size = 0; ///< of what is to be read
+    Stamp stamp;            ///< how it looked
 };
 
 /// Files that people have handed over to be pushed, until their commit is in: one folder for each
@@ -52,7 +64,11 @@ class StagedFiles {
     /// Durable against power failures after flush() only. When cancelled, nothing is left.
     virtual Awaitable<StagedFile> take(StagingOrder order) = 0;
 
-    /// The same for bytes in memory.
+    /// Only looks whether a file can be read where it is, at any time and by any thread: it must
+    /// not lie on a file system that may hang (FUSE, network). Throws invalid_request if it cannot.
+    virtual Awaitable<AttachedFile> attach(StagingOrder order) = 0;
+
+    /// As take() for bytes in memory.
     virtual Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) = 0;
 
     /// Makes all that was taken for the upload survive a power failure.
@@ -70,7 +86,8 @@ class StagedFiles {
     /// Removes all that is staged for the upload; nothing if there is nothing.
     virtual Awaitable<> discard(std::uint64_t upload) = 0;
 
-    /// Removes the folders of all uploads but these: what crashes left.
+    /// Removes the folders of all uploads but these: what crashes left. To be called at start,
+    /// before anything is taken.
     virtual Awaitable<> keep_only(std::vector<std::uint64_t> uploads) = 0;
 };
 

@@ -129,8 +129,9 @@ void Staging::replace_link(const Directory& folder, const std::string& name,
     clean_up.release();
 }
 
-Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Directory& to,
-                                                const std::string& name, const Stamp& expected) {
+Staging::Linked Staging::replace_with_hard_link(const Directory& from, const std::string& name,
+                                                const Directory& to, const std::string& to_name,
+                                                const Stamp& expected) {
     const std::string staged = new_name(name);
     if (::linkat(from.fd(), name.c_str(), folder_->fd(), staged.c_str(), 0) != 0) {
         if (errno == ENOENT) {
@@ -150,7 +151,7 @@ Staging::Linked Staging::replace_with_hard_link(const Directory& from, const Dir
     if (!linked || linked->stamp != expected) {
         return Linked::changed;
     }
-    move(staged, to, name);
+    move(staged, to, to_name);
     return Linked::yes;
 }
 

@@ -43,10 +43,11 @@ class Staging {
         changed ///< the file is gone or is not what it was
     };
 
-    /// Gives a file a second name in another folder, in place of whatever has it there, if it still
-    /// looks as `expected`.
-    Linked replace_with_hard_link(const Directory& from, const Directory& to,
-                                  const std::string& name, const Stamp& expected);
+    /// Gives the file `name` a second name in another folder, in place of whatever has it there, if
+    /// it still looks as `expected`.
+    Linked replace_with_hard_link(const Directory& from, const std::string& name,
+                                  const Directory& to, const std::string& to_name,
+                                  const Stamp& expected);
 
   private:
     void move(const std::string& staged, const Directory& folder, const std::string& name);

@@ -70,7 +70,8 @@ Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
       catalogue{open_catalogue(options.state_dir / "catalogue.db", stamp_of(cache.fd()).device)},
       shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},
-      publisher{cache, staging, partials.space(), *catalogue, pool, disk} {
+      publisher{cache, staging, partials.space(), *catalogue, pool, disk},
+      staged{cache, partials.space(), shelf, publisher, pool, disk} {
     if (!options.lock_files) {
         keep_writers_out(cache);
     }
@@ -310,6 +311,10 @@ bool Store::still_in_place(const hub::RepoId& repo, const std::string& commit,
 std::filesystem::path Store::snapshot_path(const hub::RepoId& repo,
                                            const std::string& commit) const {
     return impl_->options.cache_dir / layout::repo_folder(repo) / layout::snapshots / commit;
+}
+
+StagedFiles& Store::staged() noexcept {
+    return impl_->staged;
 }
 
 const std::filesystem::path& Store::cache_dir() const noexcept {

@@ -8,6 +8,7 @@
 #include "daemon/store/options.hpp"
 #include "daemon/store/partial_file.hpp"
 #include "daemon/store/readers.hpp"
+#include "daemon/store/staged_files.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -144,6 +145,9 @@ class Store {
     /// else. Throws file_not_found if there is none; storage Errors if something else is in its
     /// place, or content that was not checked: bring_in() sees to that.
     Awaitable<UniqueFd> open_file(hub::RepoId repo, std::string commit, std::string path);
+
+    /// What is to be pushed.
+    StagedFiles& staged() noexcept;
 
     /// Where a commit's files are or will be. Any thread.
     std::filesystem::path snapshot_path(const hub::RepoId& repo, const std::string& commit) const;

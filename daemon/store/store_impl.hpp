@@ -12,6 +12,7 @@
 #include "daemon/store/staging.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/store/tree_cache.hpp"
+#include "daemon/store/upload_staging.hpp"
 #include "daemon/store/warm_files.hpp"
 
 #include <map>
@@ -63,6 +64,7 @@ struct Store::Impl {
     std::map<hub::RepoId, Readers> open_to; ///< whom each door opens to
     async::BlockingPool disk{1};            // after what it uses, so that its thread ends first
     Publisher publisher;
+    UploadStaging staged;
 };
 
 } // namespace wharf::store

@@ -63,11 +63,16 @@ Awaitable<> Asking::ask(Way way) {
 Awaitable<> Asking::try_until_over(Way way) {
     PacedTransport paced{transport_, gate_, way.note, way.policy.longest_asked, way.sending};
     hub::HubClient hub{paced, endpoint_};
+    hub::UploadClient writing{paced, endpoint_};
     Retry retry{way.policy, random_seed()};
     for (;;) {
         std::optional<Error> failed;
         try {
-            co_await way.fetch(hub);
+            if (way.fetch) {
+                co_await way.fetch(hub);
+            } else {
+                co_await way.write(writing);
+            }
         } catch (const Error& error) {
             failed = error;
         }

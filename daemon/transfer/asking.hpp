@@ -2,6 +2,7 @@
 
 #include "daemon/hub/hub_client.hpp"
 #include "daemon/hub/transport.hpp"
+#include "daemon/hub/upload_client.hpp"
 #include "daemon/transfer/rate_gate.hpp"
 #include "daemon/transfer/retry.hpp"
 
@@ -16,11 +17,15 @@ namespace wharf::transfer {
 struct Way {
     /// Asks once and keeps the answer.
     std::function<Awaitable<>(hub::HubClient&)> fetch;
+    /// Instead of `fetch`: the same with the protocol's writing half.
+    std::function<Awaitable<>(hub::UploadClient&)> write;
     RetryPolicy policy;
     hub::Token token;               ///< whose quota it is counted under
     std::shared_ptr<WaitNote> note; ///< says why it waits
     std::function<void()> sending;  ///< called before each request; may be empty
     std::function<void()> failed;   ///< called after each failed try; may be empty
+
+    // Requires: one of `fetch` and `write`.
 };
 
 /// Puts questions to the Hub: each request when the gate lets it through, and again as long as that

@@ -26,6 +26,19 @@ Lanes::Lane& Lanes::pick() noexcept {
     return **std::ranges::min_element(lanes_, {}, [](const auto& lane) { return lane->busy; });
 }
 
+Lanes::Lane& FileLane::enter() noexcept {
+    if (requests_++ == 0) {
+        lane_ = &lanes_.pick();
+    }
+    ++lane_->busy;
+    return *lane_;
+}
+
+void FileLane::leave() noexcept {
+    --lane_->busy;
+    --requests_;
+}
+
 void Lanes::distrust_connections() {
     for (auto& lane : lanes_) { // our end waits for the lanes' threads, and so for this
         asio::post(lane->executor, [&lane = *lane] { lane.http.distrust_connections(); });

@@ -2,6 +2,8 @@
 
 #include "daemon/async/io_threads.hpp"
 #include "daemon/hub/hub_client.hpp"
+#include "daemon/hub/transport.hpp"
+#include "daemon/hub/upload_client.hpp"
 #include "daemon/net/http_client.hpp"
 
 #include <cstddef>
@@ -18,12 +20,14 @@ class Lanes {
     struct Lane {
         Lane(Executor e, const net::HttpOptions& options, const net::Url& endpoint,
              hub::QuotaObserver observer)
-            : executor{std::move(e)}, http{executor, options},
-              hub{http, endpoint, std::move(observer)} {}
+            : executor{std::move(e)}, http{executor, options}, transport{http, std::move(observer)},
+              hub{transport, endpoint}, uploads{transport, endpoint} {}
 
         Executor executor;
         net::HttpClient http;
+        hub::HttpTransport transport;
         hub::HubClient hub;
+        hub::UploadClient uploads;
         std::size_t busy = 0; ///< requests under way; control thread only
     };
 
@@ -44,6 +48,23 @@ class Lanes {
 
   private:
     std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+/// The lane that all requests of one file under way have in common: threads that are at one file at
+/// the same time only wait for each other, and the kernel lets them spin. Control thread.
+class FileLane {
+  public:
+    /// Requires: the lanes outlive this.
+    explicit FileLane(Lanes& lanes) noexcept : lanes_{lanes} {}
+
+    /// For one request more, until leave().
+    Lanes::Lane& enter() noexcept;
+    void leave() noexcept;
+
+  private:
+    Lanes& lanes_;
+    Lanes::Lane* lane_ = nullptr; ///< where the requests under way are
+    std::size_t requests_ = 0;    ///< how many there are
 };
 
 } // namespace wharf::transfer

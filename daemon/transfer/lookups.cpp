@@ -3,6 +3,7 @@
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <fmt/format.h>
 
@@ -26,12 +27,6 @@ std::string key_of(const hub::RepoId& repo, const std::string& what, const hub::
                        token.empty() ? "" : sha256_hex(token.reveal()));
 }
 
-/// The Hub could not be asked, which says nothing about the repo.
-bool hub_is_away(const Error& error) noexcept {
-    return error.kind() == ErrorKind::network || error.kind() == ErrorKind::unavailable ||
-           error.kind() == ErrorKind::rate_limited || error.kind() == ErrorKind::protocol;
-}
-
 } // namespace
 
 Lookups::Lookups(LookupContext context, LookupOptions options)
@@ -45,27 +40,8 @@ Awaitable<> Lookups::stop() {
 }
 
 template <typename Answer>
-Awaitable<Answer> Lookups::wait_for(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note) {
-    const ScopeExit quiet{[note] { note->reason.clear(); }};
-    while (!question->is_over()) {
-        note->reason = question->note->reason;
-        co_await question->answered.wait_for(std::chrono::milliseconds{200});
-    }
-    if (question->failure) {
-        throw *question->failure;
-    }
-    co_return *question->answer;
-}
-
-template <typename Answer>
 Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way way, Clock::time_point not_before) {
-    // Whatever ends this, nobody may wait for ever.
-    const ScopeExit over{[&question] {
-        if (!question->is_over()) {
-            question->failure = Error{ErrorKind::cancelled, "the daemon is shutting down"};
-        }
-        question->answered.notify_all();
-    }};
+    const ScopeExit over{[&question] { settle(*question); }};
     const auto early = not_before - Clock::now();
     if (early > Clock::duration::zero()) {
         co_await async::sleep_for(early);
@@ -105,12 +81,12 @@ Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, h
     const QuestionPtr<std::string> question = line.question;
     std::string why;
     try {
-        std::string commit = co_await wait_for(question, note);
+        std::string commit = co_await answer_to(question, note);
         const bool recorded = known == commit;
         co_return Resolved{
             .commit = std::move(commit), .stale = false, .why = {}, .recorded = recorded};
     } catch (const Error& error) {
-        if (!known || !hub_is_away(error)) {
+        if (!known || !hub::hub_is_away(error)) {
             throw;
         }
         why = error.message();
@@ -173,7 +149,7 @@ Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub:
         tasks_.spawn("files of " + repo.name, ask_tree(key, asked, repo, commit, token));
     }
     const QuestionPtr<hub::TreePtr> question = asked;
-    hub::TreePtr listed = co_await wait_for(question, note);
+    hub::TreePtr listed = co_await answer_to(question, note);
     co_return listed;
 }
 

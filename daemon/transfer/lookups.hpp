@@ -1,9 +1,9 @@
 #pragma once
 
-#include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/transfer/asking.hpp"
+#include "daemon/transfer/question.hpp"
 
 #include <chrono>
 #include <map>
@@ -71,20 +71,6 @@ class Lookups {
   private:
     using Clock = std::chrono::steady_clock;
 
-    /// One question that any number of coroutines wait for.
-    template <typename Answer>
-    struct Question {
-        bool is_over() const noexcept { return answer || failure; }
-
-        std::optional<Answer> answer;
-        std::optional<Error> failure;
-        async::Event answered;
-        std::shared_ptr<WaitNote> note = std::make_shared<WaitNote>(); ///< the asking one's
-        bool is_out = false; ///< a request for it is on its way
-    };
-    template <typename Answer>
-    using QuestionPtr = std::shared_ptr<Question<Answer>>;
-
     /// What we know about one (repo, revision, token).
     struct Line {
         Clock::time_point last_sent{};
@@ -93,8 +79,6 @@ class Lookups {
         Clock::time_point last_answer{};
     };
 
-    template <typename Answer>
-    static Awaitable<Answer> wait_for(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note);
     template <typename Answer>
     Awaitable<> ask(QuestionPtr<Answer> question, Way way, Clock::time_point not_before);
     Awaitable<> ask_revision(std::string key, QuestionPtr<std::string> question, hub::RepoId repo,

@@ -4,24 +4,15 @@
 #include "daemon/hub/upload_client.hpp"
 #include "daemon/transfer/claimant.hpp"
 #include "daemon/transfer/rate_gate.hpp"
-#include "daemon/transfer/transfer_context.hpp"
+#include "daemon/transfer/sent_parts.hpp"
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace wharf::transfer {
-
-/// What is known of an object that is sent in parts: enough to go on after a restart.
-struct PartsSent {
-    hub::UploadAction action;
-    std::vector<std::pair<std::size_t, std::string>> etags; ///< by part, counted from 0
-};
 
 /// How an object's sending is taken down, so that nothing is sent twice. Called on the control
 /// thread; each returns when a kill of the daemon does not lose it any more.
@@ -41,16 +32,16 @@ struct ObjectOrder {
     bool for_pull_request = false;
     std::shared_ptr<const UniqueFd> file; ///< its content, at least object.size bytes
     Claimant claimant;
-    UploadRecord* record = nullptr;         ///< outlives the call
-    std::optional<PartsSent> earlier;       ///< of an earlier run
-    std::shared_ptr<WaitNote> note;         ///< why it waits
+    UploadRecord* record = nullptr;   ///< outlives the call
+    std::optional<PartsSent> earlier; ///< of an earlier run
+    std::shared_ptr<WaitNote> note;   ///< why it waits
     /// Bytes that were sent, those of earlier runs included; may fall when a part is sent again.
     std::shared_ptr<std::atomic<std::uint64_t>> sent;
 };
 
 /// Sends the content of large files to where the Hub wants them: parts of one object at the same
-/// time, over the connections, limits and quotas that downloads use, tried again as long as that may
-/// help. Control thread.
+/// time, over the connections, limits and quotas that downloads use, tried again as long as that
+/// may help. Control thread.
 class ObjectUploads {
   public:
     virtual ~ObjectUploads() = default;

@@ -21,6 +21,7 @@ bool may_heal(ErrorKind kind) noexcept {
     case ErrorKind::unauthorized:
     case ErrorKind::gated:
     case ErrorKind::forbidden:
+    case ErrorKind::conflict:  // the same commit would be refused again
     case ErrorKind::integrity: // the flight decides what to fetch again
     case ErrorKind::no_space:
     case ErrorKind::quota:

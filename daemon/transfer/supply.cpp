@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "daemon/async/hop.hpp"
+#include "daemon/transfer/turn.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -21,7 +22,7 @@ std::uint64_t jitter_seed(const std::string& etag) {
 Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& askers,
                std::function<void()> refused)
     : context_{context}, entry_{entry}, askers_{askers}, refused_{std::move(refused)},
-      retry_{context.options.retry, jitter_seed(entry.etag())} {}
+      lane_{context.lanes}, retry_{context.options.retry, jitter_seed(entry.etag())} {}
 
 Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
     co_await wait_for_location();
@@ -72,17 +73,14 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
     const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
     const Claimant who = askers_.claimant().value_or(Claimant{});
-    const auto leave = std::make_shared<RateGate::Unit>();
-    Connections::Permit connection;
-    do { // closed while we waited for a connection: wait without keeping others from connecting
-        connection.release();
-        *leave = co_await context_.gate.pass(host, token, hub::Bucket::files, note_,
-                                             retry_.longest_asked());
-        connection = co_await context_.connections.acquire({who, host, bytes});
-    } while (context_.gate.is_closed(host, token, hub::Bucket::files));
-    auto& lane = enter_lane();
+    Connections::Claim claim{.who = who, .host = host, .bytes = bytes};
+    Turn turn = co_await wait_for_turn(context_.gate, context_.connections, std::move(claim), token,
+                                       note_, retry_.longest_asked());
+    const auto leave = std::make_shared<RateGate::Unit>(std::move(turn.leave));
+    Connections::Permit connection = std::move(turn.connection);
+    auto& lane = lane_.enter();
     const ScopeExit idle{[this, leave] {
-        leave_lane();
+        lane_.leave();
         leave->release();
     }};
     order.located = location_listener(token, leave, locator);
@@ -95,21 +93,6 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
         co_return error;
     }
     co_return std::nullopt;
-}
-
-/// All requests of a file under way share a lane: threads that write into one file at the same time
-/// only wait for each other, and the kernel lets them spin.
-Lanes::Lane& Supply::enter_lane() {
-    if (on_lane_++ == 0) {
-        lane_ = &context_.lanes.pick();
-    }
-    ++lane_->busy;
-    return *lane_;
-}
-
-void Supply::leave_lane() noexcept {
-    --lane_->busy;
-    --on_lane_;
 }
 
 std::string Supply::host_of(const std::optional<net::Url>& location) const {

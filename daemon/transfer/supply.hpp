@@ -60,8 +60,6 @@ class Supply : public std::enable_shared_from_this<Supply> {
     Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch,
                                               Locator locator);
     void end_locating(Locator locator);
-    Lanes::Lane& enter_lane();
-    void leave_lane() noexcept;
     FetchOrder order_for(const hub::FileSource& source);
     std::function<void(const net::Url&)>
     location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave, Locator locator);
@@ -77,8 +75,7 @@ class Supply : public std::enable_shared_from_this<Supply> {
     Locator locating_ = 0;             ///< who asks the Hub for it now
     Locator last_locator_ = 0;
     async::Event located_;
-    Lanes::Lane* lane_ = nullptr; ///< where the requests under way are
-    std::size_t on_lane_ = 0;     ///< how many there are
+    FileLane lane_;
     Retry retry_;
     std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
 };

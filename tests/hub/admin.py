@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .objects import Blob
-from .repository import Repository
+from .repository import Commit, Repository
 from .state import State
 
 
@@ -201,6 +201,47 @@ class Admin:
             path: {"etag": entry.etag, "oid": entry.oid, "size": entry.blob.size, "lfs": entry.lfs}
             for path, entry in commit.files.items()
         }
+
+    def commits(self, id: str, kind: str = "model", revision: str = "main") -> list[dict[str, Any]]:
+        """The commits of a revision, newest first: id, parent, title, message, author, and the
+        paths that were `changed` and `deleted`."""
+        rows: list[dict[str, Any]] = []
+        with self._state.lock:
+            repo = self._state.get(kind, id)
+            at: Commit | None = repo.find_revision(revision)
+            while at is not None:
+                parent = repo.commits[at.parent] if at.parent else None
+                before = parent.files if parent else {}
+                rows.append(
+                    {
+                        "id": at.id,
+                        "parent": at.parent,
+                        "title": at.title,
+                        "message": at.message,
+                        "author": at.author,
+                        "changed": [p for p in at.files if at.changed_in[p] == at.id],
+                        "deleted": [p for p in before if p not in at.files],
+                    }
+                )
+                at = parent
+        return rows
+
+    def objects(self, id: str, kind: str = "model") -> dict[str, int]:
+        """Sha256 → size of the large objects that a repository has, in a commit or not."""
+        with self._state.lock:
+            repo = self._state.get(kind, id)
+            return {oid: blob.size for oid, blob in repo.large.items()}
+
+    def collect_garbage(self, id: str, kind: str = "model") -> list[str]:
+        """Forgets large objects that are in no commit, as the Hub does after a day; their ids."""
+        with self._state.lock:
+            repo = self._state.get(kind, id)
+            trees = [commit.files.values() for commit in repo.commits.values()]
+            used = {entry.blob.sha256 for tree in trees for entry in tree if entry.lfs}
+            gone = sorted(set(repo.large) - used)
+            for oid in gone:
+                del repo.large[oid]
+        return gone
 
     def refs(self, id: str, kind: str = "model") -> dict[str, dict[str, str]]:
         with self._state.lock:

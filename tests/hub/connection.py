@@ -7,19 +7,14 @@ import time
 from email.utils import formatdate
 from typing import Protocol
 
+from .arrival import BadRequest, BufferedReader, Ended, RequestBody
 from .body import Body
 from .exchange import Exchange
 from .transport import Channel
-from .wire import (
-    BadRequest,
-    BufferedReader,
-    Request,
-    RequestBody,
-    Response,
-    format_head,
-    parse_head,
-    text_response,
-)
+from .wire import Request, Response, format_head, parse_head, text_response
+
+_LINGER = 5.0
+"""Seconds that a client which has its answer may go on sending a body nobody wants."""
 
 
 class Face(Protocol):
@@ -35,14 +30,6 @@ class Face(Protocol):
     def stalled(self, exchange: Exchange, now: bool) -> None: ...
 
     def ended(self, exchange: Exchange, aborted: bool) -> None: ...
-
-
-class _Ended(Exception):
-    """The connection is to be ended now: "close" or "reset"."""
-
-    def __init__(self, how: str) -> None:
-        super().__init__(how)
-        self.how = how
 
 
 class Connection:
@@ -64,7 +51,7 @@ class Connection:
         how = "close"
         try:
             self._serve()
-        except _Ended as ended:
+        except Ended as ended:
             how = ended.how
         except BadRequest as error:
             self._refuse(str(error))
@@ -94,6 +81,7 @@ class Connection:
                 version=version,
                 headers=headers,
                 body=RequestBody(reader, headers, self._channel),
+                wait=self._channel.wait,
                 server=self._face.name,
                 base_url=self._face.base_url,
                 peer=self._peer,
@@ -113,9 +101,11 @@ class Connection:
         finally:
             self._face.ended(exchange, aborted)
         if exchange.plan.end:
-            raise _Ended(exchange.plan.end)
+            raise Ended(exchange.plan.end)
         if not keep:
-            raise _Ended("close")
+            if not request.body.ended:
+                self._channel.linger(_LINGER)
+            raise Ended("close")
 
     def _keep_alive(self, request: Request, response: Response) -> bool:
         """Whether the connection stays open; announces it if not."""
@@ -129,7 +119,7 @@ class Connection:
     def _send(self, response: Response, exchange: Exchange, head_only: bool) -> None:
         plan = exchange.plan
         if plan.drop:
-            raise _Ended(plan.drop)
+            raise Ended(plan.drop)
         if plan.delay:
             self._hold(exchange, plan.delay)
         for status, fields, pause in plan.interim:
@@ -178,7 +168,7 @@ class _BodySender:
             for stop in stops[offset]:
                 if stop == "cut":
                     assert plan.cut is not None
-                    raise _Ended(plan.cut[1])
+                    raise Ended(plan.cut[1])
                 self._stall()
         self._send_span(position, self._total)
         if self._chunked:

@@ -11,9 +11,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from .arrival import BadRequest
 from .exchange import Exchange
 from .log import Record
-from .wire import BadRequest, Request, Response, json_response
+from .wire import Request, Response, json_response
 
 
 class ControlFace:

@@ -89,5 +89,18 @@ def bad_request(message: str) -> HubError:
     return HubError(400, message)
 
 
+def unprocessable(message: str) -> HubError:
+    return HubError(422, message)
+
+
+def file_missing(path: str) -> HubError:
+    return HubError(404, f"A file with this name doesn't exist: {path}", "EntryNotFound")
+
+
+def parent_changed() -> HubError:
+    text = "The branch was updated since you opened this page. Please refresh and try again."
+    return HubError(412, text)
+
+
 def conflict(message: str) -> HubError:
     return HubError(409, message)

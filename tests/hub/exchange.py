@@ -36,6 +36,18 @@ class SendPlan:
 
 
 @dataclass
+class ArrivalPlan:
+    """Deviations from plainly reading the request's body. Offsets count its bytes."""
+
+    cut: tuple[int, str] | None = None
+    """Stop at this offset by "close" or "reset"."""
+    stall: tuple[int, float | None] | None = None
+    """Read nothing at this offset for so many seconds; None is until released."""
+    rate: tuple[int, float] | None = None
+    """From this offset on, at most so many bytes per second."""
+
+
+@dataclass
 class Exchange:
     """A request with what is known about its sender and what is to happen to its answer."""
 
@@ -43,7 +55,10 @@ class Exchange:
     record: Record
     identity: Identity = ANONYMOUS
     plan: SendPlan = field(default_factory=SendPlan)
+    arrival: ArrivalPlan = field(default_factory=ArrivalPlan)
     released: threading.Event = field(default_factory=threading.Event)
     """Set when a stalled or delayed answer shall go on."""
+    answers_early: bool = False
+    """A replaced answer goes out without waiting for the request's body."""
     expired_url: bool = False
     """Sign CDN URLs so that they have expired already, or treat them as expired."""

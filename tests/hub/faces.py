@@ -12,18 +12,30 @@ import urllib.parse
 import uuid
 from typing import Any
 
-from . import handlers_account, handlers_files, handlers_info, handlers_repos
+from . import (
+    cdn_uploads,
+    discussions,
+    handlers_account,
+    handlers_commit,
+    handlers_files,
+    handlers_info,
+    handlers_lfs,
+    handlers_repos,
+)
+from .arrival import BadRequest, Ended
+from .cdn_uploads import StorageError
 from .content import disposition, serve_blob
 from .context import Context, Handler, Router, kind_of, plural
 from .errors import HubError, RepoMoved, invalid_token
 from .exchange import Exchange
 from .faults import Faults
-from .log import RequestLog
+from .intake import Intake
+from .log import Record, RequestLog
 from .ratelimit import RateLimiter, bucket_of
 from .signing import verify
 from .state import State
 from .users import ANONYMOUS
-from .wire import BadRequest, Headers, Request, Response, text_response
+from .wire import Headers, Request, Response, text_response
 
 _CDN_PATH = re.compile(r"/(?P<repo>[^/]+/.+?)/(?P<etag>[0-9a-f]{40}|[0-9a-f]{64})/(?P<file>.+)")
 
@@ -41,6 +53,15 @@ class LoggedFace:
 
     def answer(self, request: Request, connection: int) -> tuple[Response, Exchange]:
         exchange = self._begin(request, connection)
+        try:
+            response = self._respond(exchange)
+        except BaseException:
+            self.log.finish(exchange.record, aborted=True)
+            raise
+        self.log.update(exchange.record, status=response.status)
+        return response, exchange
+
+    def _respond(self, exchange: Exchange) -> Response:
         actions = self.faults.pick(exchange)
         for action in actions:
             action.prepare(exchange)
@@ -48,10 +69,13 @@ class LoggedFace:
         response = next((answer for answer in made if answer is not None), None)
         if response is None:
             response = self._handle(exchange)
+        elif not exchange.answers_early:
+            # As if the failure came from behind a proxy that takes the whole request first: a
+            # client that is still sending might never see the answer.
+            exchange.request.body.drain()
         for action in actions:
             action.alter(exchange, response)
-        self.log.update(exchange.record, status=response.status)
-        return response, exchange
+        return response
 
     def sent(self, exchange: Exchange, count: int) -> None:
         self.log.add_bytes(exchange.record, count)
@@ -78,6 +102,7 @@ class LoggedFace:
             **self._about(request),
         }
         exchange = Exchange(request, self.log.begin(**fields))
+        request.body.gate = Intake(exchange, self.log)
         self._identify(exchange)
         return exchange
 
@@ -121,7 +146,15 @@ class HubFace(LoggedFace):
         self._cdn_url = cdn_url
         self._limiter = limiter
         self._router = Router()
-        for handlers in (handlers_files, handlers_account, handlers_repos, handlers_info):
+        for handlers in (
+            handlers_files,
+            handlers_lfs,
+            handlers_account,
+            handlers_repos,
+            handlers_commit,
+            discussions,
+            handlers_info,
+        ):
             handlers.register(self._router)
         handlers_info.register_last(self._router)
 
@@ -145,6 +178,8 @@ class HubFace(LoggedFace):
             if exchange.record.auth == "invalid":
                 raise invalid_token()
             response = self._route(exchange)
+        except Ended:
+            raise
         except HubError as error:
             response = error.response()
         except BadRequest as error:
@@ -188,7 +223,7 @@ class CdnFace(LoggedFace):
 
     def _about(self, request: Request) -> dict[str, Any]:
         if (match := _CDN_PATH.fullmatch(request.path)) is None:
-            return {}
+            return cdn_uploads.about(request)
         return {
             "repo": match["repo"],
             "blob": match["etag"],
@@ -204,17 +239,25 @@ class CdnFace(LoggedFace):
         request, record = exchange.request, exchange.record
         if record.leak:
             return _cdn_error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD", *(["PUT"] if record.upload else [])):
             return _cdn_error(405, "MethodNotAllowed", request.method)
-        with self.state.lock:
-            key, blob = self.state.signing_key, self.state.cdn_objects.get(record.blob or "")
-        problem = verify(key, request.path, request.query_string)
+        problem = verify(self.state.signing_key, request.path, request.query_string)
         if exchange.expired_url:
             problem = "the URL has expired"
         if problem is not None:
             return _cdn_error(403, "AccessDenied", problem)
+        try:
+            if request.method == "PUT":
+                return cdn_uploads.put(self.state, self.log, exchange)
+            return self._get(request, record)
+        except StorageError as error:
+            return _cdn_error(error.status, error.code, str(error))
+
+    def _get(self, request: Request, record: Record) -> Response:
+        with self.state.lock:
+            blob = self.state.cdn_objects.get(record.blob or "")
         if blob is None or record.blob is None or record.file is None:
-            return _cdn_error(404, "NoSuchKey", request.path)
+            raise StorageError(404, "NoSuchKey", request.path)
         fields = [("Content-Disposition", disposition(record.file))]
         return serve_blob(request, blob, record.blob, fields)
 

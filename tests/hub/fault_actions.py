@@ -6,6 +6,7 @@ from typing import Any
 
 from . import faults_of_answers as answers
 from . import faults_of_transfer as transfer
+from . import faults_of_uploads as uploads
 from .fault_action import Action
 
 ACTIONS: dict[str, type[Action]] = {
@@ -34,6 +35,11 @@ ACTIONS: dict[str, type[Action]] = {
     "chunked": transfer.Chunked,
     "no_length": transfer.NoLength,
     "gzip": transfer.Gzip,
+    "upload_reset": uploads.UploadReset,
+    "upload_close": uploads.UploadClose,
+    "upload_stall": uploads.UploadStall,
+    "upload_dribble": uploads.UploadDribble,
+    "object_error": uploads.ObjectError,
 }
 
 

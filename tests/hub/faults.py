@@ -35,6 +35,10 @@ class Match:
     range: str | bool | None = None
     """Regular expression searched in the `Range` header; True any range, False none."""
     user: str | None = None
+    blob: str | None = None
+    """The sha256 (or etag) of a content on the CDN, whether it is fetched or uploaded."""
+    part: int | None = None
+    """The number of a part that is uploaded."""
     reused: bool | None = None
     """Whether it is a later request on a connection that was kept alive."""
 
@@ -51,6 +55,8 @@ class Match:
             and (self.query is None or re.search(self.query, request.query_string) is not None)
             and self.file in (None, record.file)
             and self.user in (None, record.user)
+            and self.blob in (None, record.blob)
+            and self.part in (None, record.part)
             and self.reused in (None, request.reused)
             and self._accepts_range(request.headers.get("Range"))
         )

@@ -23,6 +23,11 @@ class Status(Action):
     json: Any = None
     run: bool = False
     """Carry the request out all the same; only the answer is replaced."""
+    early: bool = False
+    """Answer before the request's body has been read, and close."""
+
+    def prepare(self, exchange: Exchange) -> None:
+        exchange.answers_early = self.early
 
     def replace(self, exchange: Exchange) -> Response | None:
         return None if self.run else self._response()

@@ -28,7 +28,9 @@ _EXPANDABLE = {
         f"{_OF_ALL} citation description downloads downloadsAllTime gated mainSize"
         " paperswithcode_id".split()
     ),
-    "space": frozenset(f"{_OF_ALL} datasets models region runtime sdk subdomain xetEnabled".split()),
+    "space": frozenset(
+        f"{_OF_ALL} datasets models region runtime sdk subdomain xetEnabled".split()
+    ),
 }
 
 
@@ -215,7 +217,15 @@ def commits(ctx: Context) -> Response:
                 row["formatted"] = {"title": at.title, "message": at.message}
             rows.append(row)
             at = repo.commits[at.parent] if at.parent else None
-    return json_response(rows, headers=[("X-Total-Count", str(len(rows)))])
+    size = ctx.state.settings.commits_page_size
+    page = int(ctx.request.query().get("p", ["0"])[0])
+    headers = [("X-Total-Count", str(len(rows)))]
+    if (page + 1) * size < len(rows):
+        url = f"{ctx.request.base_url}{ctx.request.path}?p={page + 1}"
+        headers.append(
+            ("Link", f'<{url}{"&expand%5B%5D=formatted" if formatted else ""}>; rel="next"')
+        )
+    return json_response(rows[page * size : (page + 1) * size], headers=headers)
 
 
 def search(ctx: Context) -> Response:

@@ -15,6 +15,7 @@ from .errors import (
 )
 from .repository import KINDS, Repository
 from .state import check_write
+from .users import Identity
 from .wire import Response, json_response
 
 
@@ -127,11 +128,20 @@ def _named(ctx: Context, body: dict[str, Any]) -> tuple[str, str, str]:
     return kind, repo_id, f"{ctx.request.base_url}/{prefix}{repo_id}"
 
 
+def _may_create(who: Identity, repo_id: str) -> bool:
+    """A fine-grained token creates nothing; for its own repositories it learns that they exist."""
+    if who.token is None or not who.token.is_for(repo_id):
+        return False
+    return who.can_write and who.belongs_to(repo_id.partition("/")[0])
+
+
 def create(ctx: Context) -> Response:
     body = ctx.request.json()
     kind, repo_id, url = _named(ctx, body)
-    if not (ctx.who.can_write and ctx.who.belongs_to(repo_id.partition("/")[0])):
-        raise forbidden(f"You don't have the rights to create a {kind} under this namespace")
+    if not _may_create(ctx.who, repo_id):
+        namespace = repo_id.partition("/")[0]
+        text = f'You don\'t have the rights to create a {kind} under the namespace "{namespace}"'
+        raise forbidden(text)
     with ctx.state.lock:
         if ctx.state.find(kind, repo_id) is not None:
             text = f"You already created this {kind} repo: {repo_id}"

@@ -38,10 +38,18 @@ class Record:
     """`models/org/name`, when the request was about one."""
     file: str | None = None
     blob: str | None = None
-    """The etag of the content that was served."""
+    """The etag of the content that was served, or the sha256 of what was uploaded."""
+    upload: str | None = None
+    """Id of the upload that a PUT to the CDN belongs to; each LFS batch makes a new one."""
+    part: int | None = None
+    """Number of the part, when the upload has parts."""
+    completed: bool = False
+    """An object or a part was received to its end and is in storage."""
     status: int | None = None
     bytes_sent: int = 0
     """Bytes of the body handed to the kernel; a dropped connection may have lost some."""
+    bytes_received: int = 0
+    """Bytes of the request's body that were read."""
     faults: list[int] = field(default_factory=list)
     leak: bool = False
     """The CDN was sent credentials."""
@@ -103,6 +111,28 @@ class RequestLog:
             filters = {"status": [200, 206], "blob": blob, **filters}
         self.settle(**filters)
         return sum(record.bytes_sent for record in self.find(**filters))
+
+    def bytes_received(self, blob: str | None = None, **filters: Any) -> int:
+        """How many bytes of request bodies arrived: of one uploaded object, or by any filter."""
+        if blob is not None:
+            filters = {"server": "cdn", "method": "PUT", "blob": blob, **filters}
+        self.settle(**filters)
+        return sum(record.bytes_received for record in self.find(**filters))
+
+    def sent_again(self) -> list[Record]:
+        """PUTs of an object or part that the CDN already had, and had said so, when they came.
+
+        A part counts within its upload: what was begun anew has to be sent anew.
+        """
+        done: set[tuple[str | None, str | None, int | None]] = set()
+        again: list[Record] = []
+        for record in self.find(server="cdn", method="PUT"):
+            key = (record.blob, record.upload if record.part else None, record.part)
+            if key in done:
+                again.append(record)
+            if record.completed and record.status == 200 and record.finished and not record.aborted:
+                done.add(key)
+        return again
 
     def ranges(self, **filters: Any) -> list[str | None]:
         """The `Range` headers of matching requests in order."""

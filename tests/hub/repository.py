@@ -7,7 +7,6 @@ so ids are the same on every run, but nothing is stored beyond path → content.
 from __future__ import annotations
 
 import datetime
-import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .errors import revision_not_found
+from .gitpatterns import LfsRules
 from .objects import Blob, git_object_id, lfs_pointer, tree_ids
 
 COMMIT_ID = re.compile(r"[0-9a-f]{40}")
@@ -77,30 +77,18 @@ class Commit:
     """For each directory, its git tree id."""
 
 
-@dataclass(frozen=True)
-class LfsRules:
-    """Which files are large."""
+@dataclass
+class Discussion:
+    """A discussion or pull request, as much as uploads need of it."""
 
-    patterns: tuple[str, ...] = ()
-    threshold: int = DEFAULT_LFS_THRESHOLD
-
-    @staticmethod
-    def from_gitattributes(text: str, threshold: int) -> LfsRules:
-        lines = (line.split() for line in text.splitlines())
-        return LfsRules(tuple(words[0] for words in lines if "filter=lfs" in words[1:]), threshold)
-
-    def is_lfs(self, path: str, size: int) -> bool:
-        if size == 0:
-            return False
-        name = path.rpartition("/")[2]
-        for pattern in self.patterns:
-            # A pattern without slash is about names; `**/` may also stand for no folder at all.
-            subject = path if "/" in pattern else name
-            if fnmatch.fnmatchcase(subject, pattern):
-                return True
-            if fnmatch.fnmatchcase(subject, pattern.replace("**/", "")):
-                return True
-        return size > self.threshold
+    number: int
+    title: str
+    description: str
+    author: str
+    date: str
+    is_pull: bool
+    status: str = "open"
+    """Pull requests that were opened without a commit begin as "draft"."""
 
 
 @dataclass
@@ -125,10 +113,21 @@ class Repository:
     tags: dict[str, str] = field(default_factory=dict)
     converts: dict[str, str] = field(default_factory=dict)
     pulls: dict[str, str] = field(default_factory=dict)
+    discussions: dict[int, Discussion] = field(default_factory=dict)
+    """By number; pull requests count among them."""
+    large: dict[str, Blob] = field(default_factory=dict)
+    """The large objects that the Hub has for this repository, by sha256: those of commits, and
+    those that were uploaded and verified."""
+    staged: dict[str, Blob] = field(default_factory=dict)
+    """Objects that lie in storage but were not verified yet."""
 
     @property
     def namespace(self) -> str:
         return self.id.rpartition("/")[0]
+
+    def url(self, base: str) -> str:
+        """The address of its page."""
+        return f"{base}/{'' if self.kind == 'model' else f'{self.kind}s/'}{self.id}"
 
     @property
     def epoch(self) -> int:
@@ -162,15 +161,9 @@ class Repository:
         author: str = "hub",
     ) -> Commit:
         """Makes a commit on top of `parent`. No ref moves: see `set_ref`."""
-        base = self.commits[parent] if parent else None
-        files = dict(base.files) if base else {}
-        touched: set[str] = set(changes)
+        files = dict(self.commits[parent].files) if parent else {}
         for path in deleted:
-            gone = [
-                name for name in files if name == path or name.startswith(path.rstrip("/") + "/")
-            ]
-            touched.update(gone)
-            for name in gone:
+            for name in [n for n in files if n == path or n.startswith(path.rstrip("/") + "/")]:
                 del files[name]
         # A `.gitattributes` in this very commit counts for the files beside it.
         for path in sorted(changes, key=lambda name: name != ".gitattributes"):
@@ -178,11 +171,26 @@ class Repository:
             lfs = path != ".gitattributes" and self.lfs_rules(files).is_lfs(path, blob.size)
             files[path] = FileEntry(path, blob, lfs)
 
+        return self.add_commit(parent, files, title, message, author)
+
+    def add_commit(
+        self,
+        parent: str | None,
+        files: Mapping[str, FileEntry],
+        title: str,
+        message: str = "",
+        author: str = "hub",
+    ) -> Commit:
+        """Makes a commit of a whole tree. No ref moves. Raises ValueError, and changes nothing,
+        for a tree in which something is both a file and a folder."""
         folders = tree_ids({path: entry.oid for path, entry in files.items()})
         seconds = self.epoch + 60 * len(self.commits)
         commit_id = _commit_id(folders[""], parent, author, seconds, title, message)
-        changed_in = {path: (base.changed_in.get(path, "") if base else "") for path in files}
-        changed_in.update({path: commit_id for path in touched if path in files})
+        base = self.commits[parent] if parent else None
+        changed_in = {path: commit_id for path in files}
+        for path, entry in base.files.items() if base else ():
+            if path in files and files[path].oid == entry.oid:
+                changed_in[path] = base.changed_in[path] if base else commit_id
         date = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
         commit = Commit(
             id=commit_id,
@@ -196,6 +204,7 @@ class Repository:
             folders=folders,
         )
         self.commits[commit_id] = commit
+        self.large.update({e.blob.sha256: e.blob for e in files.values() if e.lfs})
         return commit
 
     def refs(self, kind: str) -> dict[str, str]:

@@ -50,15 +50,17 @@ class TestHub:
 
     def __init__(self, **options: Any) -> None:
         self.options = HubOptions(**options)
-        self.state = State()
         self.log = RequestLog()
         self.faults = Faults()
         self._limiter = RateLimiter()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if self.options.directory is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="test-hub-")
+            self._temporary = tempfile.TemporaryDirectory(
+                prefix="test-hub-", ignore_cleanup_errors=True
+            )
         self.directory = Path(self.options.directory or self._temporary.name)  # type: ignore[union-attr]
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.state = State(self.directory)
         self.admin = Admin(self.state, self.directory, self._close_idle)
         self.admin.configure(**self.options.settings)
         if self.options.seed is not None:

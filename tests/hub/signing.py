@@ -12,12 +12,14 @@ _KEY_ID = "test-hub"
 
 def sign(key: bytes, path: str, expires: float, filename: str) -> str:
     """`path` (percent-encoded) with a query that lets anyone fetch it until `expires`."""
-    name = filename.rpartition("/")[2]
-    fields = {
-        "response-content-disposition": f"inline; filename*=UTF-8''{urllib.parse.quote(name)};",
-        "Expires": str(int(expires * 1000)),
-        "Key-Pair-Id": _KEY_ID,
-    }
+    shown = urllib.parse.quote(filename.rpartition("/")[2])
+    disposition = f"inline; filename*=UTF-8''{shown};"
+    return sign_fields(key, path, expires, **{"response-content-disposition": disposition})
+
+
+def sign_fields(key: bytes, path: str, expires: float, **named: str) -> str:
+    """The same with any other fields in the query."""
+    fields = {**named, "Expires": str(int(expires * 1000)), "Key-Pair-Id": _KEY_ID}
     query = urllib.parse.urlencode(fields)
     return f"{path}?{query}&Signature={_signature(key, path, query)}"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .errors import RepoMoved, disabled_repo, forbidden, gated_for_token, gated_repo, repo_not_found
 from .objects import Blob
 from .repository import DEFAULT_GITATTRIBUTES, KINDS, Repository
+from .uploads import Uploads
 from .users import Directory, Identity
 
 
@@ -20,6 +22,8 @@ class Settings:
     """Entries per page of a tree listing."""
     expanded_page_size: int = 50
     """The same with `expand=true`."""
+    commits_page_size: int = 50
+    """Commits per page of a history."""
     url_lifetime: float = 3600
     """Seconds until a signed CDN URL expires."""
     resolve_cache: bool = False
@@ -31,6 +35,19 @@ class Settings:
     outside_cdn: str = ""
     """Redirect to `<this URL>/<etag>`, unsigned, instead of to our own CDN: benchmarks put a real
     web server there."""
+    lfs_part_size: int = 64 << 20
+    """Size of the parts that large objects are uploaded in."""
+    lfs_multipart_above: int = 5_000_000_000
+    """Objects of more bytes are uploaded in parts."""
+    sniff_binaries: bool = True
+    """New files whose sample has a zero byte are to be uploaded as large ones."""
+    preupload_files: int = 256
+    """Files that one preupload may ask about."""
+    commit_regular_bytes: int = 1 << 30
+    """Bytes of all regular files of one commit."""
+    commit_files: int = 25_000
+    """Operations of one commit."""
+    files_per_folder: int = 10_000
     rate_limits: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Bucket ("api", "resolvers") → (requests per window, window in seconds)."""
 
@@ -38,11 +55,13 @@ class Settings:
 class State:
     """The model behind all servers. Every method may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path | None = None) -> None:
+        """`directory` is for contents that clients upload."""
         self.lock = threading.RLock()
         self.directory = Directory()
         self.settings = Settings()
         self.signing_key = secrets.token_bytes(32)
+        self.uploads = Uploads(directory)
         self.cdn_objects: dict[str, Blob] = {}
         """Contents that URLs were signed for; they outlive their repository, as on a real CDN."""
         self._repositories: dict[tuple[str, str], Repository] = {}
@@ -126,8 +145,7 @@ def check_files(repo: Repository, who: Identity, base_url: str) -> None:
     if repo.gated is None or is_member(repo, who):
         return
     if who.name is None or who.name not in repo.granted:
-        prefix = "" if repo.kind == "model" else f"{repo.kind}s/"
-        raise gated_repo(repo.kind, repo.id, f"{base_url}/{prefix}{repo.id}", who.anonymous)
+        raise gated_repo(repo.kind, repo.id, repo.url(base_url), who.anonymous)
     assert who.token is not None
     if not who.token.is_for(repo.id) and not who.token.reads_gated:
         raise gated_for_token()

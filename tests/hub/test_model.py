@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from .errors import HubError
+from .gitpatterns import LfsRules
 from .handlers_info import list_folder
 from .objects import Blob, lfs_pointer
-from .repository import COMMIT_ID, DEFAULT_GITATTRIBUTES, LfsRules
+from .repository import COMMIT_ID, DEFAULT_GITATTRIBUTES
 from .seed import load
 from .server import TestHub
 from .state import State

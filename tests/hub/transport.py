@@ -26,6 +26,9 @@ class Channel:
     def recv(self, limit: int) -> bytes:
         return self._sock.recv(limit)
 
+    def recv_into(self, view: memoryview) -> int:
+        return self._sock.recv_into(view)
+
     def sendall(self, data: bytes) -> None:
         self._sock.sendall(data)
 
@@ -52,6 +55,20 @@ class Channel:
             if any(events & _HANG_UP for _, events in poll.poll(0)):
                 raise ConnectionResetError("the peer went away")
             released.wait(left)
+
+    def linger(self, seconds: float) -> None:
+        """Ends our half and takes what still comes for a while: a client that is still sending
+        would lose our answer to the reset that unread bytes provoke."""
+        deadline = time.monotonic() + seconds
+        try:
+            if not self._tls:
+                self._sock.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                if not self._sock.recv(1 << 20):
+                    return
+        except (OSError, ValueError):
+            pass
 
     def close(self) -> None:
         """An orderly end: the peer gets everything sent so far and then the end of the stream."""

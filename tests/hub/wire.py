@@ -8,28 +8,15 @@ of a body, and `sendfile` for the bodies.
 from __future__ import annotations
 
 import json
+import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
+from .arrival import BadRequest, RequestBody
 from .body import Body, BytesBody
-
-MAX_HEAD = 256 * 1024
-"""Largest request head accepted; clients never come near it."""
-
-
-class Receiver(Protocol):
-    """The reading half of a connection, as much as the parser needs of it."""
-
-    def recv(self, limit: int, /) -> bytes: ...
-
-    def sendall(self, data: bytes, /) -> None: ...
-
-
-class BadRequest(Exception):
-    """The peer sent something that is not HTTP/1.1 as we understand it."""
 
 
 class Headers:
@@ -62,120 +49,6 @@ class Headers:
         return iter(self.fields)
 
 
-class BufferedReader:
-    """Bytes from a connection, with what was read too far kept for the next request."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._buffer = bytearray()
-
-    def _fill(self) -> bool:
-        data = self._receiver.recv(65536)
-        self._buffer += data
-        return bool(data)
-
-    def head(self) -> bytes | None:
-        """The next request head without its blank line, or None at a clean end of the stream."""
-        while True:
-            while self._buffer.startswith(b"\r\n"):
-                del self._buffer[:2]
-            end = self._buffer.find(b"\r\n\r\n")
-            if end >= 0:
-                head = bytes(self._buffer[:end])
-                del self._buffer[: end + 4]
-                return head
-            if len(self._buffer) > MAX_HEAD:
-                raise BadRequest("request head too large")
-            if not self._fill():
-                return None
-
-    def line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n")) < 0:
-            if len(self._buffer) > MAX_HEAD or not self._fill():
-                raise BadRequest("cut off inside a chunk header")
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
-        return line
-
-    def some(self, limit: int) -> bytes:
-        """Between 1 and `limit` bytes; empty only at the end of the stream."""
-        if not self._buffer and not self._fill():
-            return b""
-        data = bytes(self._buffer[:limit])
-        del self._buffer[:limit]
-        return data
-
-
-class RequestBody:
-    """The body of a request, read on demand so that large uploads never sit in memory."""
-
-    def __init__(self, reader: BufferedReader, headers: Headers, receiver: Receiver) -> None:
-        self._reader = reader
-        self._receiver = receiver
-        self._chunked = "chunked" in (headers.get("Transfer-Encoding") or "").lower()
-        try:
-            self._left = 0 if self._chunked else int(headers.get("Content-Length") or 0)
-        except ValueError:
-            raise BadRequest("Content-Length is not a number") from None
-        self._ended = not self._chunked and self._left <= 0
-        expect = (headers.get("Expect") or "").lower()
-        self._owes_continue = expect == "100-continue" and not self._ended
-
-    def read(self, limit: int = 1 << 20) -> bytes:
-        """Some bytes of the body; empty once it has ended."""
-        if self._owes_continue:
-            self._owes_continue = False
-            self._receiver.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._chunked and self._left == 0 and not self._ended:
-            self._next_chunk()
-        if self._ended:
-            return b""
-        data = self._reader.some(min(limit, self._left))
-        if not data:
-            raise BadRequest("cut off inside the request body")
-        self._left -= len(data)
-        if self._left == 0:
-            if self._chunked:
-                self._reader.line()
-            else:
-                self._ended = True
-        return data
-
-    def _next_chunk(self) -> None:
-        try:
-            self._left = int(self._reader.line().split(b";")[0], 16)
-        except ValueError:
-            raise BadRequest("chunk size is not a number") from None
-        if self._left == 0:
-            while self._reader.line():
-                pass  # trailers
-            self._ended = True
-
-    def read_all(self, limit: int = 256 << 20) -> bytes:
-        """The rest of the body, refused when it is longer than `limit`."""
-        parts: list[bytes] = []
-        size = 0
-        while data := self.read():
-            size += len(data)
-            if size > limit:
-                raise BadRequest("request body too large")
-            parts.append(data)
-        return b"".join(parts)
-
-    def discard(self, limit: int = 1 << 20) -> bool:
-        """Skips what a handler left unread; False if it is too much to be worth the connection."""
-        if self._ended:
-            return True
-        if self._owes_continue:
-            return False
-        while limit > 0:
-            data = self.read()
-            if not data:
-                return True
-            limit -= len(data)
-        return False
-
-
 @dataclass
 class Request:
     """One request. `path` is still percent-encoded: each handler decodes the parts it knows."""
@@ -190,6 +63,8 @@ class Request:
     base_url: str = ""
     """`scheme://host:port` as the client sees it, for absolute links in replies."""
     peer: str = ""
+    wait: Callable[[threading.Event, float | None], None] | None = None
+    """Waits on the connection (see `Channel.wait`), for faults that hold up a body."""
     reused: bool = False
     """True if it is not the first request on its connection."""
 

@@ -16,6 +16,7 @@ from tests.support.client_venvs import CLIENTS
 from tests.support.daemon import Daemon
 from tests.support.official_client import OfficialClient
 from tests.support.trials import QUICK, watched
+from tests.support.users import place_of_daemon
 
 
 # A run in the background of a shell script ignores these, and every program inherits that: the
@@ -68,3 +69,10 @@ def daemon(hub: TestHub) -> Iterator[Daemon]:
     """A daemon with short limits for this test alone."""
     with watched(Daemon(hub.endpoint, **QUICK)) as running:
         yield running
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where a daemon of an account of its own may live, with users who come from elsewhere."""
+    with place_of_daemon() as place:
+        yield place

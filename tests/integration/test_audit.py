@@ -17,7 +17,15 @@ from tests.hub import TestHub
 from tests.support.daemon import Daemon
 from tests.support.scenes import eventually
 from tests.support.trials import MIB, QUICK, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    needs_root,
+    new_user,
+    place_of_daemon,
+)
 from tests.support.varlink_client import CallFailed
 
 
@@ -106,13 +114,11 @@ def test_without_journal_and_file_events_are_in_the_log(hub: TestHub, tmp_path: 
 def test_names_from_outside_forge_no_entries(hub: TestHub) -> None:
     repo = make(hub, "org/audit-forged", gated="manual")
     forged = 'x","result":"ok","uid":"0'
-    with open_folder() as folder:
-        place = folder_of(User(DAEMON_UID, DAEMON_UID), folder, "box")
-        place.chmod(0o755)
+    with place_of_daemon() as place:
         trail = place / "audit.log"
         settings = {
             **QUICK,
-            "access": {"allow_users": ["*"], "allow_groups": []},
+            **OPEN_TO_ALL,
             "audit": {"file": str(trail), "log": "all"},
         }
         with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as box:
@@ -124,8 +130,6 @@ def test_names_from_outside_forge_no_entries(hub: TestHub) -> None:
 
 # --- People who are told apart ---
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-
 
 class Scene:
     """A daemon for everybody, the trail that it leaves, and people with an account at the Hub."""
@@ -136,9 +140,7 @@ class Scene:
         self.tokens: list[str] = []
         self.box = Daemon(
             hub.endpoint, place, user=DAEMON_UID, **QUICK, audit={"file": str(self.trail)},
-            access={
-                "allow_users": ["*"], "allow_groups": [], "admin_users": [str(admin.uid)], **access,
-            },
+            access={**OPEN_TO_ALL["access"], "admin_users": [str(admin.uid)], **access},
         )
 
     def account(self, name: str) -> str:
@@ -180,9 +182,7 @@ class Scene:
 
 @contextmanager
 def scene(hub: TestHub, admin: User | None = None, **access: str) -> Iterator[Scene]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
+    with place_of_daemon() as place:
         made = Scene(hub, place, admin or new_user(), **access)
         with watched(made.box):
             yield made

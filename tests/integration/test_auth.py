@@ -18,13 +18,20 @@ import pytest
 from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.trials import QUICK, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    folder_of,
+    needs_root,
+    new_user,
+)
 from tests.support.varlink_client import CallFailed
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}}
+OPEN = {**QUICK, **OPEN_TO_ALL}
 
 
 @dataclass
@@ -64,14 +71,6 @@ class Person:
 
     def fetch(self, repo: str, **parameters: Any) -> dict[str, Any]:
         return self.call("Downloads.Download", repo=repo, **parameters)["result"]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
 
 
 @pytest.fixture

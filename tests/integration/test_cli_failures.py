@@ -48,6 +48,7 @@ EXIT_CODES = [
     ("Forbidden", 4),
     ("Offline", 5),
     ("RateLimited", 5),
+    ("Conflict", 1),
     ("BadAnswer", 1),
     ("Integrity", 7),
     ("NoSpace", 6),

@@ -17,6 +17,8 @@ ANN = {
     "running_limit": 4,
     "jobs_queued": 0,
     "queued_limit": None,
+    "staged_bytes": 70_000_000_000,
+    "staged_limit": 80_000_000_000,
 }
 NAMELESS = {
     "uid": 1001,
@@ -27,6 +29,8 @@ NAMELESS = {
     "running_limit": None,
     "jobs_queued": 1,
     "queued_limit": 1,
+    "staged_bytes": 0,
+    "staged_limit": None,
 }
 REPOS = [
     {"repo": "org/model", "repo_type": "model", "bytes": 480_000_000_000},
@@ -50,6 +54,7 @@ def test_ones_own(wharf):
         "cache     480.2 GB of 500.0 GB",
         "running   2 of 4",
         "queued    0, no limit",
+        "to push   70.0 GB of 80.0 GB",
         "",
         "REPO                  SHARE",
         "org/model          480.0 GB",
@@ -65,9 +70,9 @@ def test_ones_own(wharf):
 def test_all(wharf):
     rows = [row.split() for row in wharf.run("quota", "ls").out.splitlines()]
     assert rows == [
-        "ACCOUNT UID CACHE LIMIT RUNNING LIMIT QUEUED LIMIT".split(),
-        "ann 1000 480.2 GB 500.0 GB 2 4 0 -".split(),
-        "1001 1001 5 B - 0 - 1 1".split(),
+        "ACCOUNT UID CACHE LIMIT RUNNING LIMIT QUEUED LIMIT TO PUSH LIMIT".split(),
+        "ann 1000 480.2 GB 500.0 GB 2 4 0 - 70.0 GB 80.0 GB".split(),
+        "1001 1001 5 B - 0 - 1 1 0 B -".split(),
     ]
     assert wharf.run("quota", "list", "--quiet").out == "ann\n1001\n"
     assert len(wharf.run("quota", "ls", "--json").json["accounts"]) == 2

@@ -12,12 +12,19 @@ import pytest
 from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.trials import QUICK
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    folder_of,
+    needs_root,
+    new_user,
+    open_folder,
+)
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}}
+OPEN = {**QUICK, **OPEN_TO_ALL}
 
 
 @pytest.fixture

@@ -18,13 +18,12 @@ from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.scenes import contents
 from tests.support.trials import QUICK, content, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import DAEMON_UID, OPEN_TO_ALL, User, folder_of, needs_root, new_user
 from tests.support.varlink_client import CallFailed
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}}
+OPEN = {**QUICK, **OPEN_TO_ALL}
 
 MOST = 200
 """Descriptors that come with one answer, as the protocol says."""
@@ -101,14 +100,6 @@ def _open_anew_for_writing(number: int) -> None:
 
 def read(path: str) -> bytes:
     return Path(path).read_bytes()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
 
 
 @pytest.fixture

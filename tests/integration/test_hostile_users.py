@@ -23,30 +23,27 @@ from tests.support import attacks
 from tests.support.attacks import acting, message
 from tests.support.daemon import BUILD, Daemon
 from tests.support.trials import MIB, QUICK, content, make_repo, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_group, new_user, open_folder
+from tests.support.users import (
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    folder_of,
+    needs_root,
+    new_group,
+    new_user,
+)
 from tests.support.varlink_client import CallFailed, VarlinkClient
 
 pytestmark = needs_root
-
-DAEMON = User(DAEMON_UID, DAEMON_UID)
 
 # How long somebody may wait for an answer that needs nobody but the daemon while another attacks
 # it. It takes a millisecond or two on an idle machine; tests may run on a busy one.
 PATIENCE = 2.0
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder of the daemon's account that everybody can pass through."""
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
-
-
 def box_at(place: Path, hub: TestHub, **settings: dict[str, Any]) -> Daemon:
     """A daemon that is nobody special, for everybody."""
-    tables = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}, **settings}
+    tables = {**QUICK, **OPEN_TO_ALL, **settings}
     return Daemon(hub.endpoint, place, user=DAEMON_UID, **tables)
 
 

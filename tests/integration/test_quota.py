@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -15,12 +14,11 @@ from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.scenes import contents, eventually
 from tests.support.trials import MIB, QUICK, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_group, new_user, open_folder
+from tests.support.users import DAEMON, DAEMON_UID, User, needs_root, new_group, new_user
 from tests.support.varlink_client import CallFailed
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
 EVERYBODY = {"allow_users": ["*"], "allow_groups": [], "admin_users": [], "admin_groups": []}
 
 
@@ -46,14 +44,6 @@ class Box(Daemon):
 
     def fetch(self, user: User, repo: str) -> CompletedProcess[str]:
         return self.run(user, "download", repo, "w.safetensors")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
 
 
 def make(hub: TestHub, name: str, size: int = MIB, seed: str = "") -> str:
@@ -170,6 +160,7 @@ def test_only_administrators_see_others(hub: TestHub, place: Path) -> None:
             "cache     1.0 MB, no limit",
             "running   0, no limit",
             "queued    0, no limit",
+            "to push   0 B, no limit",
             "",
             "REPO         SHARE",
             "quota/seen  1.0 MB",

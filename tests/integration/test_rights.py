@@ -15,12 +15,11 @@ from tests.support.daemon import BUILD, Daemon
 from tests.support.job_calls import wait_for_state
 from tests.support.scenes import contents
 from tests.support.trials import MIB, QUICK, eventually, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import DAEMON, DAEMON_UID, User, folder_of, needs_root, new_user
 from tests.support.varlink_client import CallFailed
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
 ROOT = User(0, 0)
 
 HELD, MISSING = "held.txt", "missing.bin"
@@ -66,14 +65,6 @@ class Box(Daemon):
     def run(self, user: User, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         environment = {"WHARF_SOCKET": str(self.socket), "HOME": "/nonexistent"}
         return user.run(BUILD / "wharf", *arguments, environment=environment)
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
 
 
 @pytest.fixture

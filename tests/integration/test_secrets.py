@@ -19,13 +19,18 @@ from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.job_calls import wait_for_state
 from tests.support.trials import MIB, QUICK, watched
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    folder_of,
+    needs_root,
+    new_user,
+)
 from tests.support.varlink_client import CallFailed, VarlinkClient
 
 pytestmark = needs_root
-
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {"access": {"allow_users": ["*"], "allow_groups": []}}
 
 # Each is found by its own middle: whatever cuts it or wraps it would still show.
 STORED = "hf_a_StoredToken4f1c9e"
@@ -132,14 +137,6 @@ class Proxy:
                     connection.sendall(part)
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_folder() as folder:
-        place = folder_of(DAEMON, folder, "box")
-        place.chmod(0o755)
-        yield place
-
-
 def trail_in(place: Path) -> dict[str, dict[str, str]]:
     """Settings: everything is taken down, in a file that is searched, too."""
     return {"audit": {"file": str(place / "audit.log"), "log": "all"}}
@@ -147,7 +144,7 @@ def trail_in(place: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def box(place: Path, hub: TestHub) -> Iterator[Daemon]:
-    settings = {**QUICK, **OPEN, **trail_in(place)}
+    settings = {**QUICK, **OPEN_TO_ALL, **trail_in(place)}
     with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as daemon:
         yield daemon
 
@@ -289,7 +286,7 @@ def test_a_proxys_password_is_nowhere(place: Path, hub: TestHub) -> None:
     try:
         # In the environment: a configuration file with it would be read by this very test.
         environment = {"HTTP_PROXY": address, "http_proxy": address, "HTTPS_PROXY": address}
-        settings = {**QUICK, **OPEN, **trail_in(place)}
+        settings = {**QUICK, **OPEN_TO_ALL, **trail_in(place)}
         with watched(Daemon(hub.endpoint, place, environment, DAEMON_UID, **settings)) as box:
             user = new_user()
             use = Use(box, hub, folder_of(user, place.parent), user)
@@ -372,7 +369,7 @@ def test_the_memory_of_secrets_is_locked_and_left_out_of_dumps(box: Daemon) -> N
 
 def test_a_limit_on_locked_memory_is_told_and_no_obstacle(place: Path, hub: TestHub) -> None:
     limited = ("prlimit", "--memlock=0:0")
-    with Daemon(hub.endpoint, place, user=DAEMON_UID, prefix=limited, **OPEN) as box:
+    with Daemon(hub.endpoint, place, user=DAEMON_UID, prefix=limited, **OPEN_TO_ALL) as box:
         assert "tokens may be written to swap" in box.log
         with VarlinkClient(box.socket) as client:
             assert client.call("Auth.WhoAmI", token=STORED)["user"] == "secretary"

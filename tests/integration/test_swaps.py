@@ -3,6 +3,7 @@ outside is written to, and nothing outside is read and handed out."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -20,12 +21,20 @@ from tests.support.daemon import BUILD, Daemon
 from tests.support.scenes import eventually
 from tests.support.swaps import Swap, swapping
 from tests.support.trials import QUICK, clear_failure, content
-from tests.support.users import DAEMON_UID, User, folder_of, needs_root, new_user, open_folder
+from tests.support.users import (
+    DAEMON,
+    DAEMON_UID,
+    OPEN_TO_ALL,
+    User,
+    folder_of,
+    needs_root,
+    new_user,
+    open_folder,
+)
 
 pytestmark = needs_root
 
-DAEMON = User(DAEMON_UID, DAEMON_UID)
-OPEN = {**QUICK, "access": {"allow_users": ["*"], "allow_groups": []}}
+OPEN = {**QUICK, **OPEN_TO_ALL}
 ROUNDS = 20
 LARGE = "nested/deep/w.bin"
 FILES = {LARGE: content("swaps", 200_000), "config.json": b'{"of": "swaps"}', "data/a.txt": b"a"}
@@ -85,14 +94,22 @@ def fetch_into(
     return user.run(BUILD / "wharf", *words, environment=environment)
 
 
+FOLDERS = ["nested", "nested/deep", "data", ".cache", ".cache/huggingface"]
+FOLDERS += [".cache/huggingface/download", ".cache/huggingface/download/nested"]
+
+
 def inner_swaps(target: Path, canary: Path) -> list[Swap]:
     """Every folder that `wharf` makes below the target, and some files."""
-    folders = ["nested", "nested/deep", "data", ".cache", ".cache/huggingface"]
-    folders += [".cache/huggingface/download", ".cache/huggingface/download/nested"]
     files = ["config.json", ".cache/huggingface/.gitignore"]
-    return [Swap(target / name, canary) for name in folders] + [
+    return [Swap(target / name, canary) for name in FOLDERS] + [
         Swap(target / name, canary / "planted") for name in files
     ]
+
+
+def replace_by_link(name: Path, to: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        name.rename(f"{name}.away")
+    name.symlink_to(to)
 
 
 def check_ended(done: subprocess.CompletedProcess[str]) -> None:
@@ -113,7 +130,6 @@ def test_folders_inside_a_local_dir(
     kept = make_folder(victim, place / "targets", 0o755)
     done = fetch_into(make_folder(victim, kept / "quiet"), repo, victim, box, home)
     assert done.returncode == 0, done.stderr
-    codes = []
     for number in range(ROUNDS):
         target = make_folder(victim, kept / str(number))
         if number % 2:  # what is there already can be swapped from the start
@@ -123,9 +139,40 @@ def test_folders_inside_a_local_dir(
             done = fetch_into(target, repo, victim, box, home)
         check_ended(done)
         check_untouched(canary)
-        codes.append(done.returncode)
     assert {path.name for path in kept.iterdir()} == {"quiet", *map(str, range(ROUNDS))}
-    assert any(codes), "the attack never met the program: it proves nothing"
+
+
+def test_folders_that_are_swapped_while_it_waits(
+    box: Daemon, hub: TestHub, place: Path, victim: User, attacker: User
+) -> None:
+    """Where the race is up to chance, this is not: each swap comes when the program has begun and
+    has not placed a file yet, and stays."""
+    canary, home = canary_of(victim, place), folder_of(victim, place)
+    kept = make_folder(victim, place / "targets", 0o755)
+    environment = {"HOME": str(home), "WHARF_SOCKET": str(box.socket)}
+    for number, swap in enumerate(inner_swaps(Path(), canary)):
+        repo = f"swaps/waiting-{number}"
+        files = {name: data + str(number).encode() for name, data in FILES.items()}
+        hub.admin.create_repo(repo, files=files)
+        target = make_folder(victim, kept / str(number))
+        for name in FOLDERS:  # those that it would make later, too
+            make_folder(victim, target / name)
+        rule = hub.faults.add("stall", after=1000, seconds=60, match={"server": "cdn"}, times=None)
+        words = ["download", repo, "--quiet", "--local-dir", str(target)]
+        with victim.start(BUILD / "wharf", *words, environment=environment) as process:
+            eventually((target / ".cache/huggingface/.gitignore").exists)
+            hub.faults.wait(rule, 1)
+            attacker.do(replace_by_link, target / swap.name, swap.to)
+            hub.faults.clear()
+            _, error = process.communicate(timeout=60)
+        check_untouched(canary)
+        if str(swap.name) in FOLDERS:
+            assert process.returncode == 1, error
+            assert f"{target / swap.name} is not a folder, or is a symbolic link" in error
+        else:
+            assert process.returncode == 0, error
+            for name, data in files.items():
+                assert (target / name).read_bytes() == data and not (target / name).is_symlink()
 
 
 def test_a_folder_of_the_target_that_is_renamed_away(
@@ -198,7 +245,8 @@ def cache_swaps(box: Daemon, repo: str, commit: str, to: list[Path]) -> list[Swa
 def test_an_adopted_cache_that_others_write_to(
     hub: TestHub, place: Path, victim: User, attacker: User, owner: str, lure: str
 ) -> None:
-    """No descriptor ever leads to a file outside or has wrong bytes, and nothing is made there."""
+    """No descriptor ever leads to a file outside or has wrong bytes, and nothing is made there; once
+    nobody swaps any more, the same daemon hands out everything."""
     folder = folder_of(DAEMON, place, "box")
     folder.chmod(0o755)
     settings = {**OPEN, "cache": {"lock_files": True}}
@@ -209,7 +257,6 @@ def test_an_adopted_cache_that_others_write_to(
     target = canary if lure == "canary" else outside
     held = DAEMON if owner == "daemon" else attacker
     make_folder(held, cache / ".locks")
-    outcomes: list[str] = []
     with box:
         for number in range(ROUNDS // 2):
             repo = f"swaps/cache-{owner}-{lure}-{number}"
@@ -225,14 +272,14 @@ def test_an_adopted_cache_that_others_write_to(
                     got, error = open_by_daemon(victim, box, repo, file)
                     assert secret[:20] not in got, "a file outside of the cache was handed out"
                     assert error or got == files[file], f"wrong bytes of {file}"
-                    outcomes.append(error or "read")
             check_untouched(canary)
             assert sorted(outside.rglob("*")) == before, "something was made outside of the cache"
             for path in before:
                 assert stat.S_IMODE(path.stat().st_mode) in (0o600, 0o755, 0o700)
+            for file, data in files.items():  # what he did is over when he is gone
+                assert open_by_daemon(victim, box, repo, file) == (data, ""), file
         assert box.process is not None and box.process.poll() is None, box.log
         assert box.stop() == 0, box.log
-    assert "read" in outcomes, "nothing ever succeeded: it proves nothing"
 
 
 # --- The folder of one person's socket ---

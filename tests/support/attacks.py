@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import selectors
 import signal
 import socket
 import time
@@ -159,12 +160,14 @@ def wait_for_files(ready: Ready, path: str, count: int, call: bytes) -> None:
     for connection in sockets:
         connection.send(call)
     told: dict[str, int] = {}
-    deadline = time.monotonic() + 3
-    for connection in sockets:
-        connection.settimeout(max(0.001, min(0.02, deadline - time.monotonic())))
-        with contextlib.suppress(TimeoutError):
-            reply = json.loads(connection.recv(1 << 16).split(b"\0")[0])
-            text = f"{reply.get('error')}: {reply.get('parameters', {}).get('message')}"
-            told[text] = told.get(text, 0) + 1
+    with selectors.DefaultSelector() as selector:
+        for connection in sockets:
+            selector.register(connection, selectors.EVENT_READ)
+        while answered := selector.select(timeout=3):  # ends when nobody is told anything
+            for key, _ in answered:
+                selector.unregister(key.fileobj)
+                reply = json.loads(key.fileobj.recv(1 << 16).split(b"\0")[0])
+                text = f"{reply.get('error')}: {reply.get('parameters', {}).get('message')}"
+                told[text] = told.get(text, 0) + 1
     ready(told)
     hold()

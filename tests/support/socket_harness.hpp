@@ -29,7 +29,7 @@ class Harness {
     explicit Harness(
         service::ServerOptions options = {},
         service::Admit admit =
-            [](const access::Peer&) { return access::Rights{true, true, false}; })
+            [](const access::Peer&) { return access::Rights{true, true, true, false}; })
         : server{context.get_executor(), demo.dispatcher(), options, std::move(admit)} {}
     ~Harness() { run_to_end(server.drain(std::chrono::milliseconds{0})); }
     Harness(const Harness&) = delete;

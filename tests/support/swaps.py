@@ -56,9 +56,28 @@ def _pause() -> None:
     time.sleep(random.choice((0, 0, 0.0002, 0.002)))
 
 
+def _restore(name: Path) -> None:
+    """What the attacker's end left behind: the link is gone, and what it stood for is back."""
+    trap = Path(f"{name}.trap")
+    if name.is_symlink():
+        name.unlink()
+    if trap.is_symlink():
+        trap.unlink()
+    elif trap.exists() and not name.exists():
+        trap.rename(name)
+
+
 @contextlib.contextmanager
 def swapping(attacker: User, swaps: list[Swap]) -> Iterator[None]:
-    """The attacker swaps all of these, over and over, until the end of the block."""
+    """The attacker swaps all of these, over and over, until the end of the block.
+
+    Requires: a folder comes before what is in it. Afterwards each is what it should be, wherever in
+    a swap the attacker was stopped.
+    """
     pairs = [(str(swap.name), str(swap.to)) for swap in swaps]
-    with acting(attacker, _swap_without_end, pairs):
-        yield
+    try:
+        with acting(attacker, _swap_without_end, pairs):
+            yield
+    finally:
+        for swap in swaps:
+            _restore(swap.name)

@@ -212,9 +212,25 @@ def open_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def place_of_daemon() -> Iterator[Path]:
+    """A folder of the daemon's account that everybody can pass through."""
+    with open_folder() as folder:
+        place = folder_of(DAEMON, folder, "box")
+        place.chmod(0o755)
+        yield place
+
+
 def folder_of(user: User, parent: Path, name: str = "") -> Path:
     """A new folder that only this user may enter: a home, or a daemon's place."""
     folder = parent / (name or f"home-{user.uid}")
     folder.mkdir(mode=0o700)
     os.chown(folder, user.uid, user.gid)
     return folder
+
+
+DAEMON = User(DAEMON_UID, DAEMON_UID)
+"""The account that runs the daemon."""
+
+OPEN_TO_ALL: dict[str, Any] = {"access": {"allow_users": ["*"], "allow_groups": []}}
+"""Settings of a daemon that serves whoever is there."""

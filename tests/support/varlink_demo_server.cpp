@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     options.max_connections_per_user = options.max_connections;
     wharf::service::Server server{
         context.get_executor(), demo.dispatcher(), options,
-        [](const wharf::access::Peer&) { return wharf::access::Rights{true, true, true}; }};
+        [](const wharf::access::Peer&) { return wharf::access::Rights{true, true, true, true}; }};
     int status = 0;
     boost::asio::co_spawn(context, serve(server, argv[1]), [&](const std::exception_ptr& failure) {
         if (failure) {

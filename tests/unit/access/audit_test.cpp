@@ -93,11 +93,14 @@ Awaitable<> in_order_with_names() {
 
 Awaitable<> scopes() {
     Scene scene{co_await asio::this_coro::executor, AuditScope::restricted};
+    CHECK((scene.trail.wants(true) && !scene.trail.wants(false)));
     scene.trail.record(event("1", false));
     scene.trail.record(event("2"));
     scene.trail.set(AuditScope::none, scene.sink);
+    CHECK_FALSE((scene.trail.wants(true) || scene.trail.wants(false)));
     scene.trail.record(event("3"));
     scene.trail.set(AuditScope::all, scene.sink);
+    CHECK((scene.trail.wants(true) && scene.trail.wants(false)));
     scene.trail.record(event("4", false));
     co_await scene.trail.stop();
     CHECK(scene.sink->lines == Lines{"alice 2 gated", "alice 4 gated"});

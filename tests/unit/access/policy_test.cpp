@@ -22,9 +22,10 @@ namespace {
 
 constexpr uid_t owner = 900;
 constexpr Rights nothing{};
-constexpr Rights reading{.connect = true};
-constexpr Rights using_it{.connect = true, .download = true};
-constexpr Rights all{.connect = true, .download = true, .administer = true};
+constexpr Rights reading{.connect = true, .upload = true};
+constexpr Rights fetching{.connect = true, .download = true};
+constexpr Rights using_it{.connect = true, .download = true, .upload = true};
+constexpr Rights all{.connect = true, .download = true, .upload = true, .administer = true};
 
 /// A machine with the users alice (1), bob (2), root (0) and the groups wharf (10), adm (11).
 Names machine(const Rules&) {
@@ -94,6 +95,23 @@ TEST_CASE("who may have files fetched is among those who may connect") {
     rules.download = {.users = {"ghost"}, .groups = {}}; // somebody, though nobody knows who
     const Policy ghost{rules, owner, machine};
     CHECK(ghost.rights(peer(1)) == reading);
+}
+
+TEST_CASE("who may push is among those who may connect, and a right of its own") {
+    Rules rules{.allow = {.users = {"alice", "bob"}, .groups = {}},
+                .download = {},
+                .upload = {.users = {"alice"}, .groups = {"adm"}},
+                .admin = {.users = {"root"}, .groups = {}}};
+    const Policy policy{rules, owner, machine};
+    CHECK(policy.rights(peer(1)) == using_it);
+    CHECK(policy.rights(peer(2)) == fetching);
+    CHECK(policy.rights(peer(2, 11)) == using_it);
+    CHECK(policy.rights(peer(3, 11)) == nothing);
+    CHECK(policy.rights(peer(0)) == all);
+    rules.download = {.users = {"bob"}, .groups = {}};
+    const Policy apart{rules, owner, machine};
+    CHECK(apart.rights(peer(1)) == reading);
+    CHECK(apart.rights(peer(2)) == fetching);
 }
 
 TEST_CASE("who is not admitted is told which group to join, if any") {

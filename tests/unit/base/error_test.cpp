@@ -34,5 +34,6 @@ TEST_CASE("value() of a failed result throws the error itself") {
 TEST_CASE("kinds have names that lead back to them") {
     CHECK(wharf::error_kind_from("invalid_request") == ErrorKind::invalid_request);
     CHECK(wharf::error_kind_from(name(ErrorKind::internal)) == ErrorKind::internal);
+    CHECK(wharf::error_kind_from("conflict") == ErrorKind::conflict);
     CHECK_FALSE(wharf::error_kind_from("nonsense"));
 }

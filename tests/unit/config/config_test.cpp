@@ -72,6 +72,8 @@ allow_users = ["alice", "*", 1005]
 allow_groups = []
 download_users = ["bob"]
 download_groups = ["ml team", "+x\\y"]
+upload_users = ["1007"]
+upload_groups = ["pushers"]
 admin_users = ["0"]
 admin_groups = ["adm"]
 grant_ttl = "5m"
@@ -79,6 +81,7 @@ offline_grace = "0s"
 renew_for = "1h"
 [limits]
 download_rate = "5MiB"
+upload_rate = "3MiB"
 )");
     Config expected;
     expected.daemon = {"/a/s.sock", "/a/b", 120s, 7, 9, 8, wharf::log::Level::debug};
@@ -94,11 +97,13 @@ download_rate = "5MiB"
     expected.jobs = {3, 48h, 0};
     expected.access = {{.allow = {.users = {"alice", "*", "1005"}, .groups = {}},
                         .download = {.users = {"bob"}, .groups = {"ml team", "+x\\y"}},
+                        .upload = {.users = {"1007"}, .groups = {"pushers"}},
                         .admin = {.users = {"0"}, .groups = {"adm"}}},
                        5min,
                        0ms,
                        1h};
-    expected.limits.always.all = 5U << 20;
+    expected.limits.always.download.all = 5U << 20;
+    expected.limits.always.upload.all = 3U << 20;
     CHECK(config == expected);
 }
 
@@ -272,7 +277,7 @@ TEST_CASE("which changes a running daemon cannot take over") {
     live.transfer.max_connections = live.transfer.max_connections_per_host =
         live.transfer.max_connections_per_file = 1;
     live.transfer.piece_size = 1U << 20;
-    live.limits.always.all = 1U << 20;
+    live.limits.always.download.all = 1U << 20;
     live.access.rules = {};
     live.access.rules.allow.users = {"*"};
     live.access.grant_ttl = 1s;

@@ -11,6 +11,7 @@ using wharf::Awaitable;
 using wharf::Limits;
 using wharf::LimitsPeriod;
 using wharf::Rates;
+using wharf::TwoWayRates;
 using wharf::UserIds;
 using wharf::WallTime;
 using wharf::transfer::BandwidthLimits;
@@ -22,18 +23,18 @@ constexpr std::size_t friday = 4;
 constexpr std::size_t saturday = 5;
 constexpr std::size_t sunday = 6;
 
-Rates all(std::uint64_t rate) {
-    Rates rates;
-    rates.all = rate;
+TwoWayRates all(std::uint64_t rate) {
+    TwoWayRates rates;
+    rates.download.all = rate;
     return rates;
 }
 
 /// The rate for all at a time of one period over a base of 100.
 std::uint64_t rate_at(LimitsPeriod period, std::size_t weekday, std::chrono::minutes time) {
     Limits limits;
-    limits.always.all = 100;
+    limits.always.download.all = 100;
     limits.schedule.push_back(std::move(period));
-    return rates_at(limits, {weekday, time}).all.value();
+    return rates_at(limits, {weekday, time}).download.all.value();
 }
 
 /// A time zone while it lives.
@@ -100,14 +101,27 @@ TEST_CASE("whole days, and zero as no limit") {
 
 TEST_CASE("the last period that names a rate wins, and leaves what it does not name") {
     Limits limits;
-    limits.always = {.all = 100, .by_class = {{{}, {}, 50}}, .by_user = {{"ann", 10}, {"bob", 11}}};
+    limits.always.download = {
+        .all = 100, .by_class = {{{}, {}, 50}}, .by_user = {{"ann", 10}, {"bob", 11}}};
     limits.schedule.resize(2);
-    limits.schedule[0].rates = {
+    limits.schedule[0].rates.download = {
         .all = 70, .by_class = {{{}, 20, 30}}, .by_user = {{"ann", 0}, {"cyd", 3}}};
     limits.schedule[1].rates = all(80);
     const Rates expected{
         .all = 80, .by_class = {{{}, 20, 30}}, .by_user = {{"ann", 0}, {"bob", 11}, {"cyd", 3}}};
-    CHECK(rates_at(limits, {monday, 0h}) == expected);
+    CHECK(rates_at(limits, {monday, 0h}).download == expected);
+    CHECK(rates_at(limits, {monday, 0h}).upload == Limits{}.always.upload);
+}
+
+TEST_CASE("each direction has its rates, and a period that names one leaves the other") {
+    Limits limits;
+    limits.always = {.download = {.all = 100, .by_class = {}, .by_user = {}},
+                     .upload = {.all = 50, .by_class = {{{}, {}, 5}}, .by_user = {{"ann", 10}}}};
+    limits.schedule.resize(1);
+    limits.schedule[0].rates.upload.by_user = {{"ann", 20}};
+    CHECK(rates_at(limits, {monday, 0h}) ==
+          TwoWayRates{.download = limits.always.download,
+                      .upload = {.all = 50, .by_class = {{{}, {}, 5}}, .by_user = {{"ann", 20}}}});
 }
 
 TEST_CASE("what counts is the time that clocks show, whatever they skip or repeat") {
@@ -143,9 +157,9 @@ TEST_CASE("weekdays begin with Monday") {
 
 TEST_CASE("users are known by name and by number") {
     Limits limits;
-    limits.always.by_user = {{"root", 1}, {"no-such-user-here", 2}};
+    limits.always.download.by_user = {{"root", 1}, {"no-such-user-here", 2}};
     limits.schedule.resize(1);
-    limits.schedule[0].rates.by_user = {{"4000000", 3}};
+    limits.schedule[0].rates.upload.by_user = {{"4000000", 3}};
     const UserIds expected{
         {"root", 0}, {"no-such-user-here", std::nullopt}, {"4000000", 4'000'000}};
     CHECK(look_up_users(limits) == expected);
@@ -164,11 +178,14 @@ TEST_CASE("the keeper applies what holds at once, and users' limits once they ar
     wharf::asio::io_context context;
     wharf::async::BlockingPool pool{1};
     BandwidthLimits applied;
+    BandwidthLimits upload;
     wharf::async::Event told;
     Limits limits;
-    limits.always.all = 5;
-    wharf::LimitsKeeper keeper{limits, pool, [&](BandwidthLimits now) {
-                                   applied = std::move(now);
+    limits.always.download.all = 5;
+    limits.always.upload.all = 3;
+    wharf::LimitsKeeper keeper{limits, pool, [&](BandwidthLimits down, BandwidthLimits up) {
+                                   applied = std::move(down);
+                                   upload = std::move(up);
                                    told.notify_all();
                                }};
     const auto body = [&]() -> Awaitable<> {
@@ -177,14 +194,18 @@ TEST_CASE("the keeper applies what holds at once, and users' limits once they ar
         group.spawn("users", keeper.keep_users());
         co_await told.wait();
         CHECK(applied.all == 5);
-        limits.always.all = 6;
-        limits.always.by_user = {{"root", 7}};
+        CHECK(upload.all == 3);
+        limits.always.download.all = 6;
+        limits.always.upload.all = 4;
+        limits.always.upload.by_user = {{"root", 7}};
         keeper.set(limits);
         CHECK(applied.all == 6);
-        while (applied.by_user.empty()) {
+        CHECK(upload.all == 4);
+        while (upload.by_user.empty()) {
             co_await told.wait();
         }
-        CHECK(applied.by_user.at(0) == 7);
+        CHECK(upload.by_user.at(0) == 7);
+        CHECK(applied.by_user.empty());
         group.cancel();
         co_await group.join();
     };

@@ -28,10 +28,12 @@ TEST_CASE("quotas for everybody, for users and for groups") {
 bytes = "500GiB"
 running_jobs = 4
 queued_jobs = 20
+staging = "80GiB"
 [quota.user.alice]
 bytes = "2TiB"
 [quota.user.1001]
 running_jobs = 0
+staging = "0"
 [quota.group.interns]
 bytes = "50GiB"
 queued_jobs = 2
@@ -41,8 +43,10 @@ queued_jobs = 2
     expected.bytes = 500 * gib;
     expected.running_jobs = 4;
     expected.queued_jobs = 20;
+    expected.staging = 80 * gib;
     expected.users["alice"].bytes = 2048 * gib;
     expected.users["1001"].running_jobs = 0;
+    expected.users["1001"].staging = 0;
     expected.groups["interns"] = {.bytes = 50 * gib, .running_jobs = {}, .queued_jobs = 2};
     CHECK(quota == expected);
 }
@@ -68,6 +72,8 @@ TEST_CASE("what cannot be used in [quota] is named with its line") {
          "x.toml:2: unknown key \"user\" in [quota.user.bob]; did you mean \"bytes\"?"},
         {"[quota.user.bob]\nrunning_jobs = -1",
          "x.toml:2: [quota.user.bob] running_jobs: must be between 0 and 10000"},
+        {"[quota.user.bob]\nstageing = \"5GB\"",
+         "x.toml:2: unknown key \"stageing\" in [quota.user.bob]; did you mean \"staging\"?"},
         {"[quota.group.\"a b\"]", "x.toml:1: [quota.group] \"a b\" is not the name of a group"},
         {"[quota.group]\nlab = 5",
          "x.toml:2: \"lab\" must be a table: write [quota.group.lab] above its quota"},

@@ -138,3 +138,19 @@ TEST_CASE("hosts that only have bytes know nothing of repos") {
     CHECK(location_says(416).kind() == ErrorKind::protocol);
     CHECK(location_says(204).kind() == ErrorKind::protocol);
 }
+
+TEST_CASE("a Hub that cannot be asked and one that refuses are told apart") {
+    using enum ErrorKind;
+    for (const ErrorKind kind : {network, unavailable, rate_limited, protocol}) {
+        CHECK(hub_is_away(Error{kind, ""}));
+        CHECK_FALSE(is_refusal(Error{kind, ""}));
+    }
+    for (const ErrorKind kind : {unauthorized, repo_not_found, gated, forbidden}) {
+        CHECK(is_refusal(Error{kind, ""}));
+        CHECK_FALSE(hub_is_away(Error{kind, ""}));
+    }
+    for (const ErrorKind kind : {revision_not_found, file_not_found, integrity, no_space, quota}) {
+        CHECK_FALSE(is_refusal(Error{kind, ""}));
+        CHECK_FALSE(hub_is_away(Error{kind, ""}));
+    }
+}

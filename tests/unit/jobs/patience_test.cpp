@@ -44,7 +44,7 @@ TEST_CASE("only errors that say nothing about the request heal") {
         CHECK(heals_by_itself(kind));
     }
     for (const auto kind :
-         {ErrorKind::repo_not_found, ErrorKind::gated, ErrorKind::unauthorized,
+         {ErrorKind::repo_not_found, ErrorKind::gated, ErrorKind::unauthorized, ErrorKind::conflict,
           ErrorKind::integrity, ErrorKind::storage, ErrorKind::quota, ErrorKind::internal}) {
         CHECK_FALSE(heals_by_itself(kind));
     }

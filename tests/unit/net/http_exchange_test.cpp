@@ -326,7 +326,7 @@ TEST_CASE("a request's body follows its header in order") {
         HttpExchange exchange{std::move(stream), limits};
         OutgoingRequest request;
         request.header = "PUT / HTTP/1.1\r\n\r\n";
-        request.body = body;
+        request.body = wharf::net::make_body(body);
         co_await exchange.run(std::move(request));
         CHECK(exchange.is_reusable());
     };
@@ -341,7 +341,7 @@ TEST_CASE("an answer that comes before the body is sent is heard, the connection
         const auto test = [&]() -> Awaitable<> {
             HttpExchange exchange{std::move(stream), limits};
             OutgoingRequest request;
-            request.body = std::string(200'000, 'b');
+            request.body = wharf::net::make_body(std::string(200'000, 'b'));
             std::string message;
             try {
                 co_await exchange.run(std::move(request));
@@ -373,7 +373,7 @@ TEST_CASE("a refusal between two pieces stops the sending, an interim answer doe
         const auto test = [&]() -> Awaitable<> {
             HttpExchange exchange{std::move(stream), limits};
             OutgoingRequest request;
-            request.body = std::string(1'000'000, 'b');
+            request.body = wharf::net::make_body(std::string(1'000'000, 'b'));
             bool lost = false;
             try {
                 co_await exchange.run(std::move(request));

@@ -46,6 +46,10 @@ TEST_CASE("a body has its length, and methods that usually have one say that it 
     post.method = "DELETE";
     post.body.clear();
     CHECK(format_request(post, style())->find("Content-Length") == std::string::npos);
+    post.stream = wharf::net::make_body("1234567");
+    CHECK(format_request(post, style())->find("Content-Length: 7\r\n") != std::string::npos);
+    post.body = "12345"; // which of them?
+    CHECK(format_request(post, style()).error().kind() == ErrorKind::invalid_request);
 }
 
 TEST_CASE("the caller's user agent and codings replace ours") {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdexcept>
 #include <sys/socket.h>
@@ -140,6 +141,18 @@ std::string Peer::read_request() {
     return request;
 }
 
+void Peer::skip(std::size_t count) {
+    while (buffer_.size() < count) {
+        char data[4096];
+        const long more = receive(data, sizeof data);
+        if (more <= 0) {
+            throw std::runtime_error{"the client has closed"};
+        }
+        buffer_.append(data, static_cast<std::size_t>(more));
+    }
+    buffer_.erase(0, count);
+}
+
 void Peer::write(std::string_view text) {
     while (!text.empty()) {
         const long count = ssl_ != nullptr
@@ -241,6 +254,8 @@ void TestServer::accept_all() {
         if (fd < 0) {
             return;
         }
+        const int at_once = 1; // or a reset may take back what was written before it
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
         open_.push_back(fd); // read by others only after this thread has ended
         const int connection = ++connections_;
         workers_.emplace_back([this, fd, connection] { serve(fd, connection); });

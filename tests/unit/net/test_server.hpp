@@ -29,6 +29,9 @@ class Peer {
     /// client has closed.
     std::string read_request();
 
+    /// The next so many bytes, whatever they are.
+    void skip(std::size_t count);
+
     void write(std::string_view text);
 
     /// Reads little by little until the client closes.

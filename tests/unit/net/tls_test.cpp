@@ -1,4 +1,5 @@
 #include "tests/unit/net/client_fixture.hpp"
+#include "tests/unit/net/test_authority.hpp"
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
@@ -10,8 +11,8 @@ using wharf::Awaitable;
 using wharf::Error;
 using wharf::ErrorKind;
 using wharf::net::HttpClient;
-using wharf::net::HttpOptions;
 using wharf::test::answer;
+using wharf::test::authority;
 using wharf::test::Certificate;
 using wharf::test::CertificateOptions;
 using wharf::test::fetch;
@@ -21,27 +22,13 @@ using wharf::test::get;
 using wharf::test::make_certificate;
 using wharf::test::Peer;
 using wharf::test::quick_options;
+using wharf::test::server_tls;
 using wharf::test::ServerTls;
 using wharf::test::TemporaryFile;
 using wharf::test::TestServer;
+using wharf::test::Trusting;
 
 namespace {
-
-const Certificate& authority() {
-    static const Certificate made = make_certificate({.is_authority = true}, nullptr);
-    return made;
-}
-
-ServerTls server_tls(const CertificateOptions& options = {}) {
-    return {.certificate = make_certificate(options, &authority())};
-}
-
-/// Trusts the test's authority only.
-struct Trusting {
-    TemporaryFile ca_file{authority().certificate};
-    HttpOptions options = quick_options();
-    Trusting() { options.ca_file = ca_file.path(); }
-};
 
 void answer_all(Peer& peer, int connection) {
     while (!peer.read_request().empty()) {

@@ -36,7 +36,7 @@ TEST_CASE("exit codes of typed errors") {
         {"org.wharf.Integrity", 7},      {"org.wharf.Storage", 1},
         {"org.wharf.BadAnswer", 1},      {"org.wharf.Cancelled", 1},
         {"org.wharf.Internal", 1},       {"org.varlink.service.MethodNotFound", 1},
-        {"com.example.Unknown", 1},
+        {"org.wharf.Conflict", 1},       {"com.example.Unknown", 1},
     };
     for (const auto& row : rows) {
         CAPTURE(row.name);

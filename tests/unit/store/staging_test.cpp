@@ -34,6 +34,22 @@ TEST_CASE("the staging folder is private and emptied at start") {
     CHECK(fs::is_empty(dir / ".locks/.wharf"));
 }
 
+TEST_CASE("what is to be pushed outlives the daemon") {
+    const TempDir dir;
+    wharf::test::write(dir / ".locks/.wharf/uploads/7/a", "x");
+    wharf::test::write(dir / ".locks/.wharf/old.partial", "x");
+    const Directory root{dir.path()};
+    {
+        const Staging staging{root, std::chrono::days{7}};
+    }
+    CHECK(read(dir / ".locks/.wharf/uploads/7/a") == "x");
+    CHECK_FALSE(fs::exists(dir / ".locks/.wharf/old.partial"));
+    fs::remove_all(dir / ".locks/.wharf/uploads");
+    wharf::test::write(dir / ".locks/.wharf/uploads", "no folder");
+    const Staging staging{root, std::chrono::days{7}};
+    CHECK(fs::is_empty(dir / ".locks/.wharf"));
+}
+
 TEST_CASE("one cache has one daemon") {
     Fixture first;
     wharf::test::write(first.folder() / "busy.partial", "x");
@@ -113,15 +129,17 @@ TEST_CASE("a file gets a second name only as long as it is what it was") {
     const Directory to = *f.root.open("to");
     auto stamp = from.look("x")->stamp;
     ++stamp.mtime_ns;
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::changed);
-    CHECK(f.staging.replace_with_hard_link(from, to, "none", stamp) == Staging::Linked::changed);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::changed);
+    CHECK(f.staging.replace_with_hard_link(from, "none", to, "none", stamp) ==
+          Staging::Linked::changed);
     CHECK(read(f.dir / "to/x") == "wrong");
     --stamp.mtime_ns;
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::yes);
-    CHECK(f.staging.replace_with_hard_link(from, to, "x", stamp) == Staging::Linked::yes);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::yes);
+    CHECK(f.staging.replace_with_hard_link(from, "x", to, "x", stamp) == Staging::Linked::yes);
     CHECK(wharf::test::stat_of(f.dir / "to/x").st_ino == stamp.inode);
     fs::create_symlink("../from/x", f.dir / "from/link");
-    CHECK(f.staging.replace_with_hard_link(from, to, "link", stamp) == Staging::Linked::unable);
+    CHECK(f.staging.replace_with_hard_link(from, "link", to, "link", stamp) ==
+          Staging::Linked::unable);
     CHECK_FALSE(fs::exists(f.dir / "to/link"));
     CHECK(f.left_over() == 0);
 }

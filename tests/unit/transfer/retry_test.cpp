@@ -103,8 +103,8 @@ TEST_CASE("what will not heal is not tried again") {
     for (const auto kind :
          {ErrorKind::invalid_request, ErrorKind::repo_not_found, ErrorKind::revision_not_found,
           ErrorKind::file_not_found, ErrorKind::unauthorized, ErrorKind::gated,
-          ErrorKind::forbidden, ErrorKind::integrity, ErrorKind::no_space, ErrorKind::quota,
-          ErrorKind::storage, ErrorKind::cancelled, ErrorKind::internal}) {
+          ErrorKind::forbidden, ErrorKind::conflict, ErrorKind::integrity, ErrorKind::no_space,
+          ErrorKind::quota, ErrorKind::storage, ErrorKind::cancelled, ErrorKind::internal}) {
         Retry retry{policy, 1};
         CAPTURE(wharf::name(kind));
         CHECK_FALSE(retry.next(Error{kind, "no"}));

@@ -1,0 +1,405 @@
+// Making each commit of a push exactly once.
+//
+// A commit is sent with the head that we saw as its parent, so the Hub takes it only on top of that
+// head, and at most one commit ever follows on it. Before it is sent it is taken down. When the
+// answer was lost, or we were killed, the branch's history says what became of it: if the head is
+// still the parent, nothing (should the Hub still be busy with it, it and the one that we send next
+// exclude each other); if ours follows on the parent, it is in; if another one does, ours can never
+// arrive any more.
+#include "base/log.hpp"
+#include "daemon/jobs/upload_asking.hpp"
+#include "daemon/jobs/upload_work.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <unistd.h>
+
+namespace wharf::jobs {
+
+namespace {
+
+/// Tries of one commit in a row, and the pauses between them; then the job waits for longer.
+constexpr std::array<std::chrono::milliseconds, 4> pauses{
+    std::chrono::milliseconds{500}, std::chrono::seconds{1}, std::chrono::seconds{2},
+    std::chrono::seconds{4}};
+
+/// A branch on which others always are faster is given up after so many tries in a row.
+constexpr unsigned most_conflicts = 40;
+
+/// After these nobody knows whether the Hub made the commit.
+bool leaves_doubt(ErrorKind kind) noexcept {
+    return kind == ErrorKind::network || kind == ErrorKind::unavailable ||
+           kind == ErrorKind::protocol || kind == ErrorKind::rate_limited;
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+    constexpr std::string_view blank = " \t\r\n";
+    const auto begin = text.find_first_not_of(blank);
+    return begin == std::string_view::npos
+               ? std::string_view{}
+               : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
+}
+
+Awaitable<> ask_commit(hub::UploadClient hub, hub::CommitTarget target,
+                       std::shared_ptr<net::RequestBody> body, std::string* commit) {
+    const hub::CommitAnswer answer = co_await hub.commit(std::move(target), std::move(body));
+    *commit = answer.commit;
+}
+
+Awaitable<> ask_history(hub::UploadClient hub, hub::CommitTarget target,
+                        std::vector<hub::CommitEntry>* history) {
+    *history = co_await hub.commits(std::move(target));
+}
+
+Awaitable<> ask_paths(hub::UploadClient hub, hub::CommitTarget target,
+                      std::vector<std::string> paths, std::vector<hub::PathInfo>* found) {
+    std::vector<hub::PathInfo> some = co_await hub.paths_info(std::move(target), std::move(paths));
+    std::ranges::move(some, std::back_inserter(*found));
+}
+
+Awaitable<> ask_pull_request(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+                             std::string description, std::uint64_t* number) {
+    *number = co_await hub.open_pull_request(std::move(target.repo), std::move(title),
+                                             std::move(description), std::move(target.token));
+}
+
+Awaitable<> ask_pull_requests(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+                              std::vector<std::uint64_t>* numbers) {
+    *numbers = co_await hub.find_pull_requests(std::move(target.repo), std::move(title),
+                                               std::move(target.token));
+}
+
+} // namespace
+
+/// Content of a regular file for the commit's body. It is open only while it is sent.
+class UploadWork::Reader {
+  public:
+    Reader(UploadWork& work, const PushChange& change) : work_{work}, change_{change} {}
+
+    static Awaitable<std::size_t> read(std::shared_ptr<Reader> self, std::uint64_t offset,
+                                       std::span<std::byte> buffer) {
+        if (!self->file_) {
+            self->file_ = co_await self->work_.open(&self->change_);
+        }
+        const auto left = self->change_.size - offset;
+        const auto wanted = buffer.first(std::min<std::uint64_t>(buffer.size(), left));
+        const std::size_t count = co_await self->work_.context_.pool.run([&] {
+            const auto got = ::pread(self->file_->value(), wanted.data(), wanted.size(),
+                                     static_cast<off_t>(offset));
+            if (got < 0) {
+                throw system_error("reading a file that is pushed", errno);
+            }
+            return static_cast<std::size_t>(got);
+        });
+        if (count == 0 && !wanted.empty()) {
+            throw Error{ErrorKind::invalid_request,
+                        fmt::format("'{}' became shorter while it was pushed", self->change_.path),
+                        "push it again when nobody writes to it"};
+        }
+        if (offset + count == self->change_.size) {
+            self->work_.require_unchanged(self->change_);
+            self->file_.reset();
+        }
+        co_return count;
+    }
+
+  private:
+    UploadWork& work_;
+    const PushChange& change_;
+    std::shared_ptr<const UniqueFd> file_;
+};
+
+Error UploadWork::conflict(const std::string& head) const {
+    const auto& order = record_.order;
+    return Error{ErrorKind::conflict,
+                 fmt::format("{} of {} is at {}, and the push was to go on top of {}",
+                             order.revision, order.repo.name, head, order_.parent),
+                 "look at what was committed meanwhile, then push again on top of it"};
+}
+
+Awaitable<std::vector<hub::CommitLine>> UploadWork::lines_of(Batch batch, std::string base) {
+    std::vector<hub::CommitLine> lines;
+    bool deletes = false;
+    for (const auto place : batch) {
+        const auto& change = state_.changes[place];
+        deletes = deletes || change.is_deletion();
+        if (change.is_deletion() || change.ignored || change.is_no_op()) {
+            continue;
+        }
+        hub::CommitLine line;
+        line.path = change.path;
+        line.size = change.size;
+        if (change.mode == hub::UploadMode::lfs) {
+            line.kind = hub::CommitLine::Kind::lfs_file;
+            line.oid = change.oid;
+        } else {
+            auto reader = std::make_shared<Reader>(*this, change);
+            line.content = [reader](std::uint64_t offset, std::span<std::byte> buffer) {
+                return Reader::read(reader, offset, buffer);
+            };
+        }
+        lines.push_back(std::move(line));
+    }
+    if (deletes) {
+        const auto& order = record_.order;
+        const hub::TreePtr tree =
+            co_await context_.lookups.tree(order.repo, base, order.token, note_);
+        Deletions gone = resolve_deletions(state_.changes, *tree).value();
+        const auto add = [&lines](hub::CommitLine::Kind kind, std::vector<std::string>& paths) {
+            for (auto& path : paths) {
+                hub::CommitLine line;
+                line.kind = kind;
+                line.path = std::move(path);
+                lines.push_back(std::move(line));
+            }
+        };
+        add(hub::CommitLine::Kind::deleted_folder, gone.folders);
+        add(hub::CommitLine::Kind::deleted_file, gone.files);
+    }
+    co_return lines;
+}
+
+Awaitable<> UploadWork::commit_batch(Batch batch, std::string base) {
+    std::vector<hub::CommitLine> lines = co_await lines_of(batch, base);
+    std::vector<PushChange> changes;
+    for (const auto place : batch) {
+        changes.push_back(state_.changes[place]);
+    }
+    const auto upload = order_.upload;
+    if (lines.empty()) {
+        co_await context_.uploads.with_rows(
+            [&](UploadRows& rows) { rows.no_commit_needed(upload, changes); });
+        for (const auto place : batch) {
+            state_.changes[place].done = true;
+        }
+        count();
+        co_return;
+    }
+    if (to_pull_request() && !state_.pull_request) {
+        co_await open_pull_request(base);
+        co_return; // whose head is looked at before anything is committed to it
+    }
+    const auto number = state_.commits + 1;
+    const SentCommit pending{
+        .number = number, .parent = base, .title = part_title(order_.summary, number)};
+    co_await context_.uploads.with_rows(
+        [&](UploadRows& rows) { rows.set_pending(upload, pending, changes); });
+    state_.pending = pending;
+    for (auto& change : state_.changes) {
+        change.commit = change.commit == number && !change.done ? 0 : change.commit;
+    }
+    for (const auto place : batch) {
+        state_.changes[place].commit = number;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    std::optional<Error> failed;
+    std::string commit;
+    try {
+        commit = co_await send_commit(pending, std::move(lines));
+    } catch (const Error& error) {
+        failed = error;
+    }
+    if (failed) {
+        co_await recover(*failed);
+    } else {
+        co_await commit_is_in(std::move(commit));
+        pace_.went_in(batch.size(), std::chrono::steady_clock::now() - start);
+    }
+}
+
+Awaitable<std::string> UploadWork::send_commit(SentCommit commit,
+                                               std::vector<hub::CommitLine> lines) {
+    const auto body = hub::make_commit_body(
+        {.summary = commit.title, .description = order_.description, .parent = commit.parent},
+        std::move(lines));
+    std::string id;
+    co_await ask(
+        [&, this](hub::UploadClient hub) {
+            return ask_commit(std::move(hub), target(), body, &id);
+        },
+        1);
+    co_return id;
+}
+
+/// After a commit that failed: returns when it is known what became of it and the next step may be
+/// taken.
+Awaitable<> UploadWork::recover(Error error) {
+    if (error.kind() == ErrorKind::conflict) { // somebody was faster, or ours is in after all
+        const auto before = state_.commits;
+        co_await settle_pending();
+        if (state_.commits == before && !order_.parent.empty() && before == 0) {
+            const std::string now = co_await head();
+            throw conflict(now);
+        }
+        if (state_.commits == before) { // the branch is a busy one
+            if (++failures_ > most_conflicts) {
+                failures_ = 0;
+                throw error;
+            }
+            co_await async::sleep_for(pauses[std::min<std::size_t>(failures_ / 4, 3)] / 4);
+        }
+        co_return;
+    }
+    if (!leaves_doubt(error.kind())) { // the Hub said no
+        const auto upload = order_.upload;
+        co_await context_.uploads.with_rows(
+            [upload](UploadRows& rows) { rows.clear_pending(upload); });
+        state_.pending.reset();
+        throw error;
+    }
+    pace_.failed();
+    if (failures_ >= pauses.size()) {
+        failures_ = 0;
+        throw error;
+    }
+    log::warning("jobs", "job {}: {}; looking whether the commit arrived", record_.id,
+                 error.message());
+    co_await async::sleep_for(pauses[failures_++]);
+    co_await settle_pending();
+}
+
+Awaitable<> UploadWork::settle_pending() {
+    if (!state_.pending || state_.pending->number == 0) {
+        co_return;
+    }
+    const std::string now = co_await head();
+    std::string commit = co_await arrived_as(now);
+    if (!commit.empty()) {
+        log::info("jobs", "job {}: commit {} had arrived", record_.id, commit);
+        co_await commit_is_in(std::move(commit));
+        co_return;
+    }
+    const auto upload = order_.upload;
+    co_await context_.uploads.with_rows([upload](UploadRows& rows) { rows.clear_pending(upload); });
+    state_.pending.reset();
+}
+
+/// The id of the commit that was on its way, if it is what follows on its parent; else empty. When
+/// the history is too long to tell, files that are there already tell: they are not committed
+/// again.
+Awaitable<std::string> UploadWork::arrived_as(std::string head) {
+    const SentCommit& sent = *state_.pending;
+    if (head == sent.parent) {
+        co_return std::string{};
+    }
+    std::vector<hub::CommitEntry> history;
+    co_await ask([this, &history](hub::UploadClient hub) {
+        return ask_history(std::move(hub), target(), &history);
+    });
+    const auto parent = std::ranges::find(history, sent.parent, &hub::CommitEntry::id);
+    if (parent == history.begin() || parent == history.end()) {
+        co_return std::string{};
+    }
+    const auto& child = *std::prev(parent);
+    if (trimmed(child.title) != trimmed(sent.title)) {
+        co_return std::string{};
+    }
+    const bool ours = co_await is_ours(child.id);
+    co_return ours ? child.id : std::string{};
+}
+
+/// Whether a commit has all that the one on its way was to bring.
+Awaitable<bool> UploadWork::is_ours(std::string commit) {
+    std::map<std::string, std::string> wanted; ///< path → hash; empty: deleted
+    for (const auto& change : state_.changes) {
+        const bool is_part = change.commit == state_.pending->number && !change.done;
+        if (!is_part || change.ignored || change.kind == PushChange::Kind::delete_pattern) {
+            continue;
+        }
+        wanted.emplace(change.path, change.is_deletion() ? std::string{} : change.oid);
+    }
+    hub::CommitTarget at = target();
+    at.revision = std::move(commit);
+    std::vector<hub::PathInfo> found;
+    std::vector<std::string> paths;
+    for (auto place = wanted.begin(); place != wanted.end();) {
+        paths.push_back(place->first);
+        ++place;
+        if (paths.size() == hub::paths_per_request || place == wanted.end()) {
+            co_await ask([&](hub::UploadClient hub) {
+                return ask_paths(std::move(hub), at, paths, &found);
+            });
+            paths.clear();
+        }
+    }
+    std::map<std::string, std::string> there;
+    for (const auto& info : found) {
+        there.emplace(info.path, info.is_folder ? "folder" : info.etag());
+    }
+    co_return std::ranges::all_of(wanted, [&](const auto& entry) {
+        const auto place = there.find(entry.first);
+        return entry.second.empty() ? place == there.end()
+                                    : place != there.end() && place->second == entry.second;
+    });
+}
+
+Awaitable<> UploadWork::commit_is_in(std::string commit) {
+    const auto upload = order_.upload;
+    const auto number = state_.pending->number;
+    co_await context_.uploads.with_rows(
+        [&](UploadRows& rows) { rows.commit_done(upload, number); });
+    state_.pending.reset();
+    state_.commits = number;
+    for (auto& change : state_.changes) {
+        change.done = change.done || change.commit == number;
+    }
+    order_.outcome.commits = number;
+    last_commit_ = std::move(commit);
+    failures_ = 0;
+    ++gained_;
+    count();
+    changed_();
+}
+
+Awaitable<> UploadWork::open_pull_request(std::string base) {
+    std::optional<std::uint64_t> number;
+    if (state_.pending && state_.pending->number == 0) {
+        number = co_await lost_pull_request(base);
+    }
+    const auto upload = order_.upload;
+    if (!number) {
+        const SentCommit pending{.number = 0, .parent = base, .title = order_.summary};
+        co_await context_.uploads.with_rows(
+            [&](UploadRows& rows) { rows.set_pending(upload, pending, {}); });
+        state_.pending = pending;
+        std::uint64_t opened = 0;
+        co_await ask(
+            [&, this](hub::UploadClient hub) {
+                return ask_pull_request(std::move(hub), target(), order_.summary,
+                                        order_.description, &opened);
+            },
+            1);
+        number = opened;
+    }
+    co_await context_.uploads.with_rows(
+        [&](UploadRows& rows) { rows.set_pull_request(upload, *number); });
+    state_.pending.reset();
+    state_.pull_request = number;
+    order_.outcome.pull_request = number;
+    changed_();
+}
+
+/// One that was opened, and whose answer was lost: of our title, and with nothing in it yet.
+Awaitable<std::optional<std::uint64_t>> UploadWork::lost_pull_request(std::string base) {
+    std::vector<std::uint64_t> numbers;
+    co_await ask([this, &numbers](hub::UploadClient hub) {
+        return ask_pull_requests(std::move(hub), target(), order_.summary, &numbers);
+    });
+    for (const auto number : numbers) {
+        state_.pull_request = number; // what head() looks at
+        const std::string at = co_await head();
+        if (at == base) {
+            co_return number;
+        }
+    }
+    state_.pull_request.reset();
+    co_return std::nullopt;
+}
+
+} // namespace wharf::jobs

@@ -1,0 +1,492 @@
+#include "daemon/jobs/uploads.hpp"
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "base/scope_exit.hpp"
+#include "base/units.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <set>
+
+namespace wharf::jobs {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// An upload that nothing was heard of for this long is dropped.
+constexpr std::chrono::minutes longest_silence{10};
+constexpr std::chrono::minutes house_period{1};
+constexpr int orphans_every = 60; ///< rounds of the house
+
+constexpr std::size_t most_drafts_of_account = 16;
+
+/// A change is about 300 bytes in memory while its push runs.
+constexpr std::int64_t most_changes = 250'000;
+constexpr std::size_t most_attached = 4'000; ///< descriptors stay open
+constexpr std::size_t taken_at_once = 8;
+
+Error no_such_upload(std::uint64_t upload) {
+    return Error{ErrorKind::job_not_found, fmt::format("there is no upload {}", upload),
+                 "it was submitted, given up, or dropped after ten minutes without a call"};
+}
+
+/// What a path in a commit may be: what we would take from a listing, and the official clients
+/// send.
+void require_path(const std::string& path) {
+    const auto checked = hub::check_path(path);
+    if (!checked) {
+        throw Error{ErrorKind::invalid_request, checked.error().message(), "rename the file"};
+    }
+    constexpr std::string_view internal = ".cache/huggingface";
+    if (path == internal || path.starts_with(".cache/huggingface/")) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("'{}' belongs to the client's own files", path),
+                    "leave it out: nothing in .cache/huggingface is pushed"};
+    }
+}
+
+} // namespace
+
+/// One call's use of a draft. A draft whose use did not end well is dropped.
+class Uploads::Use {
+  public:
+    Use(Uploads& owner, std::uint64_t upload, Draft& draft)
+        : owner_{owner}, upload_{upload}, draft_{draft} {
+        if (draft.busy) {
+            throw Error{ErrorKind::invalid_request,
+                        fmt::format("another call is at work on upload {}", upload),
+                        "wait for its answer"};
+        }
+        draft.busy = true;
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() {
+        draft_.busy = false;
+        draft_.heard = Clock::now();
+        if (doomed_) {
+            owner_.drafts_.erase(upload_);
+            owner_.remove_soon(upload_);
+        }
+    }
+
+    void doom() noexcept { doomed_ = true; }
+    void spare() noexcept { doomed_ = false; }
+
+  private:
+    Uploads& owner_;
+    std::uint64_t upload_;
+    Draft& draft_;
+    bool doomed_ = false;
+};
+
+Uploads::Uploads(UploadContext context, JobTable& table, JobStore& jobs)
+    : context_{std::move(context)}, table_{table}, jobs_{jobs},
+      find_attached_{
+          [this](std::uint64_t upload, std::int64_t number) { return attached(upload, number); }},
+      house_{context_.executor} {}
+
+Uploads::~Uploads() = default;
+
+void Uploads::start() {
+    const auto in_use = jobs_.uploads_at_start();
+    const std::set<std::uint64_t> wanted{in_use.begin(), in_use.end()};
+    for (const auto& known : context_.uploads.all()) {
+        kept_[known.id] = {.uid = known.uid, .bytes = known.staged_bytes};
+        if (!wanted.contains(known.id)) {
+            remove_soon(known.id);
+        }
+    }
+    house_.spawn("uploads", keep_house());
+}
+
+Awaitable<std::uint64_t> Uploads::begin(UploadRequest request) {
+    if (request.token.empty()) {
+        throw Error{ErrorKind::unauthorized, "pushing needs a token that may write",
+                    "give one with the call, or store it: 'wharf auth login'"};
+    }
+    if (is_commit_id(request.revision)) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("'{}' is a commit, and pushes go to a branch", request.revision),
+                    "name the branch; the commit it must be at is the parent commit"};
+    }
+    const auto uid = request.uid;
+    const auto count = std::ranges::count_if(
+        drafts_, [uid](const auto& entry) { return entry.second.request.uid == uid; });
+    if (static_cast<std::size_t>(count) >= most_drafts_of_account) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("this account has {} uploads that are not submitted", count),
+                    "submit them, or give them up"};
+    }
+    while (!ready_) {
+        co_await ready_event_.wait();
+    }
+    auto message =
+        split_message(std::move(request.commit.summary), std::move(request.commit.description));
+    request.commit.summary = std::move(message.summary);
+    request.commit.description = std::move(message.description);
+    const std::uint64_t upload =
+        co_await context_.uploads.with_rows([uid](UploadRows& rows) { return rows.create(uid); });
+    request.commit.upload = upload;
+    kept_[upload] = {.uid = uid, .bytes = 0};
+    drafts_[upload].request = std::move(request);
+    co_return upload;
+}
+
+Uploads::Draft& Uploads::find(uid_t uid, std::uint64_t upload) {
+    const auto found = drafts_.find(upload);
+    if (found == drafts_.end() || found->second.request.uid != uid) {
+        throw no_such_upload(upload);
+    }
+    return found->second;
+}
+
+void Uploads::check(const Draft& draft, const OfferedChanges& changes) const {
+    std::set<std::string_view> seen;
+    const auto check_new = [&](const std::string& path) {
+        require_path(path);
+        if (draft.paths.contains(path) || !seen.insert(path).second) {
+            throw Error{ErrorKind::invalid_request, fmt::format("'{}' is added twice", path),
+                        "name each path once"};
+        }
+    };
+    std::ranges::for_each(changes.files, check_new, &OfferedFile::path);
+    std::ranges::for_each(changes.contents, check_new, &OfferedContent::path);
+    std::ranges::for_each(changes.copies, check_new, &PushedCopy::path);
+    std::ranges::for_each(changes.copies, require_path, &PushedCopy::from_path);
+    std::ranges::for_each(changes.deleted_files, require_path);
+    std::ranges::for_each(changes.deleted_folders, require_path);
+    if (!changes.below.empty()) {
+        require_path(changes.below);
+    }
+    check_filter({.files = {}, .include = changes.delete_patterns, .exclude = {}}).value();
+    const auto more = changes.files.size() + changes.contents.size() + changes.copies.size() +
+                      changes.deleted_files.size() + changes.deleted_folders.size() +
+                      changes.delete_patterns.size();
+    if (draft.changes + static_cast<std::int64_t>(more) > most_changes) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("a push has at most {} changes", most_changes),
+                    "push folder by folder"};
+    }
+    if (draft.request.commit.attached && draft.added.files + changes.files.size() > most_attached) {
+        throw Error{ErrorKind::invalid_request,
+                    fmt::format("an attached push has at most {} files", most_attached),
+                    "push without --attached: the files are staged then"};
+    }
+}
+
+/// Files and contents first, in their order; without what is found out by taking them.
+std::vector<PushChange> Uploads::listed(const OfferedChanges& offered) const {
+    using Kind = PushChange::Kind;
+    std::vector<PushChange> changes;
+    const auto add = [&changes](Kind kind, const std::string& path) -> PushChange& {
+        PushChange change;
+        change.kind = kind;
+        change.path = path;
+        changes.push_back(std::move(change));
+        return changes.back();
+    };
+    for (const auto& file : offered.files) {
+        add(Kind::add, file.path);
+    }
+    for (const auto& content : offered.contents) {
+        add(Kind::add, content.path);
+    }
+    for (const auto& copy : offered.copies) {
+        auto& change = add(Kind::copy, copy.path);
+        change.from_path = copy.from_path;
+        change.from_repo = copy.from_repo;
+        change.from_revision = copy.from_revision;
+    }
+    for (const auto& path : offered.deleted_files) {
+        add(Kind::delete_file, path);
+    }
+    for (const auto& path : offered.deleted_folders) {
+        add(Kind::delete_folder, path);
+    }
+    for (const auto& pattern : offered.delete_patterns) {
+        add(Kind::delete_pattern, pattern).below = offered.below;
+    }
+    return changes;
+}
+
+Awaitable<Uploads::Added> Uploads::add(uid_t uid, std::uint64_t upload, OfferedChanges offered) {
+    Draft& draft = find(uid, upload);
+    Use use{*this, upload, draft};
+    check(draft, offered);
+    require_quota(uid, 0);
+    use.doom(); // until all is taken
+    std::vector<PushChange> changes = listed(offered);
+    const auto first = draft.changes;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        changes[i].number = first + static_cast<std::int64_t>(i);
+    }
+    co_await take_files(&draft, upload, &offered, &changes);
+    co_await context_.uploads.with_rows([&](UploadRows& rows) { rows.add(upload, changes); });
+    draft.changes += static_cast<std::int64_t>(changes.size());
+    for (auto& change : changes) {
+        draft.added.files += change.is_content() ? 1 : 0;
+        draft.added.bytes += change.size;
+        if (!change.is_deletion()) {
+            draft.paths.insert(std::move(change.path));
+        }
+    }
+    use.spare();
+    co_return draft.added;
+}
+
+/// Files that are taken by several tasks at once.
+struct Uploads::Taking {
+    uid_t uid;
+    std::uint64_t upload;
+    Draft* draft;
+    OfferedChanges* offered;
+    std::vector<PushChange>* changes;
+    std::size_t next = 0;
+    std::size_t end = 0;
+    std::size_t workers = 0;
+    std::exception_ptr trouble;
+    async::Event worker_ended;
+};
+
+/// Requires: what it is given lives until it returns.
+Awaitable<> Uploads::take_files(Draft* draft, std::uint64_t upload, OfferedChanges* offered,
+                                std::vector<PushChange>* changes) {
+    const auto taking = std::make_shared<Taking>();
+    taking->uid = draft->request.uid;
+    taking->upload = upload;
+    taking->draft = draft;
+    taking->offered = offered;
+    taking->changes = changes;
+    taking->end = offered->files.size() + offered->contents.size();
+    async::TaskGroup tasks{context_.executor};
+    taking->workers = std::min(taken_at_once, taking->end - taking->next);
+    for (auto i = taking->workers; i > 0; --i) {
+        tasks.spawn("taking files of an upload", take_some(taking));
+    }
+    std::exception_ptr failure;
+    try {
+        while (taking->workers > 0 && !taking->trouble) {
+            co_await taking->worker_ended.wait();
+        }
+    } catch (...) { // rethrown when the tasks, which use the call's files, are gone
+        failure = std::current_exception();
+    }
+    tasks.cancel();
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await tasks.join();
+    co_await asio::this_coro::reset_cancellation_state();
+    if (failure || taking->trouble) {
+        std::rethrow_exception(failure ? failure : taking->trouble);
+    }
+}
+
+Awaitable<> Uploads::take_some(std::shared_ptr<Taking> taking) {
+    const ScopeExit tell{[taking] {
+        --taking->workers;
+        taking->worker_ended.notify_all();
+    }};
+    try {
+        while (taking->next < taking->end && !taking->trouble) {
+            co_await take_one(taking, taking->next++);
+        }
+    } catch (...) { // rethrown by take_files()
+        if (!taking->trouble) {
+            taking->trouble = std::current_exception();
+        }
+    }
+}
+
+Awaitable<> Uploads::take_one(std::shared_ptr<Taking> taking, std::size_t place) {
+    auto& files = taking->offered->files;
+    if (place < files.size() && taking->draft->request.commit.attached) {
+        co_await attach_one(taking, place);
+        co_return;
+    }
+    store::StagedFile taken;
+    if (place < files.size()) {
+        auto& file = files[place];
+        taken = co_await context_.staged.take({.upload = taking->upload,
+                                               .uid = taking->uid,
+                                               .source = std::move(file.source),
+                                               .path = file.path,
+                                               .size = file.size});
+    } else {
+        auto& content = taking->offered->contents[place - files.size()];
+        taken = co_await context_.staged.take_bytes(taking->upload, std::move(content.content));
+    }
+    auto& change = (*taking->changes)[place];
+    change.staged = std::move(taken.name);
+    change.size = taken.size;
+    change.known_etag = std::move(taken.etag);
+    taking->draft->added.shared += taken.shares_blocks ? taken.size : 0;
+    kept_[taking->upload].bytes += taken.size;
+    require_quota(taking->uid, 0);
+}
+
+Awaitable<> Uploads::attach_one(std::shared_ptr<Taking> taking, std::size_t place) {
+    auto& file = taking->offered->files[place];
+    store::AttachedFile attached =
+        co_await context_.staged.attach({.upload = taking->upload,
+                                         .uid = taking->uid,
+                                         .source = std::move(file.source),
+                                         .path = file.path,
+                                         .size = file.size});
+    auto& change = (*taking->changes)[place];
+    change.size = attached.size;
+    attached_[taking->upload].emplace(change.number, std::move(attached));
+}
+
+void Uploads::require_quota(uid_t uid, std::uint64_t more) const {
+    const auto limit = context_.quotas.limits_of(uid).staging;
+    const auto staged = staged_bytes(uid) + more;
+    if (limit && staged > *limit) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("this account has {} of files that wait to be pushed, and may "
+                                "have {}",
+                                format_size(staged), format_size(*limit)),
+                    "wait until pushes are done, or cancel some: 'wharf jobs ls'"};
+    }
+}
+
+std::uint64_t Uploads::staged_bytes(uid_t uid) const {
+    std::uint64_t sum = 0;
+    for (const auto& [upload, kept] : kept_) {
+        sum += kept.uid == uid ? kept.bytes : 0;
+    }
+    return sum;
+}
+
+Awaitable<std::unique_ptr<Watch>> Uploads::submit(uid_t uid, std::uint64_t upload) {
+    Draft& draft = find(uid, upload);
+    std::unique_ptr<Watch> watch;
+    {
+        const Use use{*this, upload, draft};
+        if (draft.changes == 0) {
+            throw Error{ErrorKind::invalid_request, "nothing is to be pushed",
+                        "add files, or name what is to be deleted"};
+        }
+        const auto& request = draft.request;
+        if (!request.commit.attached) {
+            co_await context_.staged.flush(upload);
+            co_await context_.uploads.with_rows([](UploadRows& rows) { rows.sync(); });
+        }
+        Order order{.uid = uid,
+                    .repo = request.repo,
+                    .revision = request.revision,
+                    .commit = {},
+                    .token = request.token,
+                    .what = request.commit};
+        watch = co_await table_.push(std::move(order), request.priority);
+    }
+    drafts_.erase(upload);
+    co_return watch;
+}
+
+Awaitable<> Uploads::discard(uid_t uid, std::uint64_t upload) {
+    {
+        Use use{*this, upload, find(uid, upload)};
+        use.doom();
+    }
+    co_return;
+}
+
+std::unique_ptr<Work> Uploads::work_for(JobRecord& record) const {
+    return std::make_unique<UploadWork>(context_, find_attached_, record);
+}
+
+const store::AttachedFile* Uploads::attached(std::uint64_t upload, std::int64_t number) const {
+    const auto files = attached_.find(upload);
+    if (files == attached_.end()) {
+        return nullptr;
+    }
+    const auto found = files->second.find(number);
+    return found == files->second.end() ? nullptr : &found->second;
+}
+
+void Uploads::job_over(const JobRecord& record) {
+    if (!record.order.is_push()) {
+        return;
+    }
+    const auto& push = record.order.push();
+    if (record.state != JobState::failed || push.attached) {
+        remove_soon(push.upload);
+    }
+}
+
+/// Nothing is counted for it any more from now on.
+void Uploads::remove_soon(std::uint64_t upload) {
+    attached_.erase(upload);
+    kept_.erase(upload);
+    house_.spawn(fmt::format("removing upload {}", upload), remove(upload));
+}
+
+/// What is not removed now is at the next start.
+Awaitable<> Uploads::remove(std::uint64_t upload) {
+    try {
+        co_await table_.recorded(); // a job that goes on after a crash needs it
+        co_await context_.uploads.with_rows([upload](UploadRows& rows) { rows.remove(upload); });
+        co_await context_.staged.discard(upload);
+    } catch (const Error& error) {
+        log::warning("jobs", "upload {} could not be removed: {}", upload, error.message());
+    }
+}
+
+Awaitable<> Uploads::keep_house() {
+    try {
+        co_await context_.staged.keep_only(jobs_.uploads_at_start());
+    } catch (const Error& error) {
+        log::warning("jobs", "{}", error.message());
+    }
+    ready_ = true;
+    ready_event_.notify_all();
+    for (int round = 1;; ++round) {
+        co_await async::sleep_for(house_period);
+        for (auto place = drafts_.begin(); place != drafts_.end();) {
+            const auto& [upload, draft] = *place++;
+            if (!draft.busy && Clock::now() - draft.heard > longest_silence) {
+                log::info("jobs", "dropped upload {}, of which nothing was heard", upload);
+                const auto gone = upload;
+                drafts_.erase(gone);
+                remove_soon(gone);
+            }
+        }
+        if (round % orphans_every == 0) {
+            co_await drop_abandoned();
+        }
+    }
+}
+
+/// Uploads of failed jobs that nobody retried in time.
+Awaitable<> Uploads::drop_abandoned() {
+    std::vector<std::uint64_t> candidates;
+    for (const auto& [upload, kept] : kept_) {
+        if (!drafts_.contains(upload)) {
+            candidates.push_back(upload);
+        }
+    }
+    try {
+        const std::vector<std::uint64_t> list = co_await jobs_.uploads();
+        const std::set<std::uint64_t> in_use{list.begin(), list.end()};
+        for (const auto upload : candidates) {
+            if (!in_use.contains(upload) && kept_.contains(upload)) {
+                remove_soon(upload);
+            }
+        }
+    } catch (const Error& error) { // next time
+        log::warning("jobs", "{}", error.message());
+    }
+}
+
+Awaitable<> Uploads::stop() {
+    house_.cancel();
+    co_await house_.join();
+}
+
+} // namespace wharf::jobs
