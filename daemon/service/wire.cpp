@@ -109,7 +109,10 @@ json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
     }
     json::value url = nullptr;
     if (job.push && job.state == jobs::JobState::done && !job.commit.empty()) {
-        url = hub::commit_page(endpoint, job.repo, job.commit).to_string();
+        const auto& number = job.push->outcome.pull_request;
+        url = (number ? hub::pull_request_page(endpoint, job.repo, *number)
+                      : hub::commit_page(endpoint, job.repo, job.commit))
+                  .to_string();
     }
     return {{"id", number(job.id)},
             {"uid", number(job.uid)},
