@@ -90,6 +90,9 @@ class Layers(unittest.TestCase):
             with self.subTest(included=included):
                 self.assert_found(wrong, f"#include <{included}>\n", wrong)
                 self.assert_clean(right, f"#include <{included}>\n")
+        shared = '#include "daemon/hub/dom_json.hpp"\n'  # brings simdjson along
+        self.assert_found("daemon/hub/hub_client.cpp", shared, "dom_json.hpp")
+        self.assert_clean("daemon/hub/upload_json.cpp", shared)
         self.assert_found("daemon/net/a.cpp", "#include <boost/asio.hpp>\n", "asio.hpp")
         self.assert_clean("base/digest.cpp", "#include <openssl/evp.h>\n")
 

@@ -25,17 +25,18 @@ using protocol::ExitCode;
 /// What an action is called, on the socket and for people.
 struct ActionWords {
     std::string_view method;
-    std::string_view done; ///< "job 12 …"
+    std::string_view done;    ///< "job 12 …"
+    bool keeps_bytes = false; ///< which is worth saying
 };
 
 ActionWords words_for(JobAction action) {
     switch (action) {
     case JobAction::pause:
-        return {"org.wharf.Jobs.Pause", "is paused; what it fetched stays"};
+        return {"org.wharf.Jobs.Pause", "is paused", true};
     case JobAction::resume:
         return {"org.wharf.Jobs.Resume", "goes on in the background"};
     case JobAction::cancel:
-        return {"org.wharf.Jobs.Cancel", "is cancelled; what it fetched stays"};
+        return {"org.wharf.Jobs.Cancel", "is cancelled", true};
     case JobAction::retry:
         return {"org.wharf.Jobs.Retry", "is done once more, in the background"};
     case JobAction::prioritize:
@@ -50,8 +51,14 @@ std::string describe_outcome(const JobsActCommand& command, const Job& job) {
     if (job.has_ended() && !cancelled) {
         return fmt::format("job {} had ended already: {}\n", job.id, printable(job.state));
     }
-    return fmt::format("job {} {}{}\n", job.id, words_for(command.action).done,
-                       command.action == JobAction::prioritize ? printable(job.priority) : "");
+    const ActionWords words = words_for(command.action);
+    std::string rest;
+    if (words.keeps_bytes) {
+        rest = job.is_push() ? "; what it sent stays" : "; what it fetched stays";
+    } else if (command.action == JobAction::prioritize) {
+        rest = printable(job.priority);
+    }
+    return fmt::format("job {} {}{}\n", job.id, words.done, rest);
 }
 
 /// The caller's token for a job that is to ask the Hub again. None where he means another Hub than

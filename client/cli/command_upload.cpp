@@ -25,6 +25,20 @@ namespace {
     throw error;
 }
 
+/// Does what comes before an upload is submitted: a signal that ends it leaves nothing behind.
+template <typename Work>
+auto before_submit(Work&& work) {
+    try {
+        return work();
+    } catch (const Failure& failure) {
+        if (failure.code() != protocol::ExitCode::interrupted) {
+            throw;
+        }
+        throw Failure{failure.code(), failure.name(), "Interrupted: nothing was pushed",
+                      "run the same command again"};
+    }
+}
+
 /// What there is to push.
 struct Survey {
     std::uint64_t files = 0;
@@ -114,6 +128,7 @@ void hand_over(const UploadPlan& plan, UploadCall& upload) {
     if (!plan.remove.empty()) {
         upload.remove(plan.remove, plan.path_in_repo);
     }
+    upload.flush();
 }
 
 UploadPlan make_plan(const UploadCommand& command, ProgressDisplay& display) {
@@ -148,14 +163,15 @@ UploadOrder order_for(const UploadPlan& plan, const UploadCommand& command, cons
 
 void push_once(const UploadPlan& plan, const UploadCommand& command, const Session& session,
                ProgressDisplay& display) {
-    const Survey seen = survey(plan);
+    const Survey seen = before_submit([&] { return survey(plan); });
     check_survey(seen, plan, display);
     const UploadOrder order = order_for(plan, command, session, display);
     Daemon daemon{session.socket};
     compare_endpoints(daemon, order.token, session, display);
     StagingProgress progress{seen, display};
-    UploadCall upload{daemon, order, [&](const AddedChanges& added) { progress.show(added); }};
-    hand_over(plan, upload);
+    const auto on_added = [&](const AddedChanges& added) { progress.show(added); };
+    UploadCall upload = before_submit([&] { return UploadCall{daemon, order, on_added}; });
+    before_submit([&] { hand_over(plan, upload); });
     finish_push(upload, order, command.commit.detach, session, display);
 }
 

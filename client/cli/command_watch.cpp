@@ -95,13 +95,18 @@ void run_jobs_watch(const JobsWatchCommand& command, const Session& session) {
         display.clear();
     }
     check_done(job);
-    display.finish();
+    if (job.is_push()) {
+        display.clear(); // the summary is about fetching
+    } else {
+        display.finish();
+    }
     if (session.is(OutputFormat::json)) {
         print_json(last);
     } else if (session.is(OutputFormat::quiet)) {
         print_result(printable(job.state) + "\n");
     } else {
-        print_result(fmt::format("job {} is done\n", job.id));
+        const std::string url = job.url ? printable(*job.url) + "\n" : "";
+        print_result(fmt::format("job {} is done\n{}", job.id, url));
     }
 }
 

@@ -12,7 +12,7 @@ Commands:
   ls                     list jobs; also: list
   show ID                show one job with the files it has in the air
   watch ID               show its progress until it ends
-  pause ID...            stop jobs; what was fetched stays
+  pause ID...            stop jobs; what was done stays
   resume ID...           go on with paused jobs, start waiting ones at once
   cancel ID...           end jobs for everybody who waits for them
   retry ID...            do failed or cancelled jobs once more
@@ -66,7 +66,7 @@ Example:
 
 constexpr std::string_view watch_help = R"help(Usage: wharf jobs watch [OPTIONS] ID
 
-Shows a job's progress until it ends or is paused. Watching keeps no job running, and
+Shows a job's progress until it ends or is paused, of a push then the commit's URL. Watching keeps no job running, and
 Ctrl-C ends the watching only.
 
 Options:
@@ -86,8 +86,8 @@ Example:
 constexpr std::string_view pause_help =
     R"help(Usage: wharf jobs pause [OPTIONS] ID...
 
-Stops jobs for everybody who waits for them. What was fetched stays;
-`wharf jobs resume` goes on from there.
+Stops jobs for everybody who waits for them. What was fetched or sent
+stays; `wharf jobs resume` goes on from there.
 
 Options:
   --format FORMAT   human (default; also auto, agent), json or quiet
@@ -128,8 +128,8 @@ Example:
 constexpr std::string_view cancel_help =
     R"help(Usage: wharf jobs cancel [OPTIONS] ID...
 
-Ends jobs for everybody who waits for them. What was fetched stays. A job that has
-ended already is no failure.
+Ends jobs for everybody who waits for them. What was fetched or sent stays, and so do
+commits that were made. A job that has ended already is no failure.
 
 Options:
   --format FORMAT   human (default; also auto, agent), json or quiet

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace wharf::cli {
 
 namespace {
@@ -73,6 +75,10 @@ std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,
     if (user_name) {
         columns.insert(columns.begin() + 1, {"USER", Align::left});
     }
+    const bool any_push = std::ranges::any_of(jobs, &Job::is_push);
+    if (any_push) {
+        columns.insert(columns.begin() + 1, {"KIND", Align::left, 2});
+    }
     Table table{std::move(columns)};
     for (const Job& job : jobs) {
         const std::string failure = job.failure ? ": " + job.failure->message : "";
@@ -88,6 +94,9 @@ std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,
         if (user_name) {
             cells.insert(cells.begin() + 1, user_name(job.uid));
         }
+        if (any_push) {
+            cells.insert(cells.begin() + 1, job.kind);
+        }
         table.add(cells);
     }
     return width ? table.render(*width) : table.render();
@@ -102,10 +111,15 @@ std::string render_job(const ShownJob& shown, TimePoint now) {
         }
     };
     line("job", std::to_string(job.id));
+    if (job.is_push()) {
+        line("kind", job.kind);
+    }
     line("state", describe_state(job, now));
     line("repo", repo(job));
     line("revision", job.revision);
     line("commit", job.commit.value_or(""));
+    line("message", job.message.value_or(""));
+    line("url", job.url.value_or(""));
     line("priority", job.priority);
     line("user", std::to_string(job.uid));
     line("created", full_time(job.created));

@@ -26,7 +26,7 @@ std::string describe_state(const Job& job, TimePoint now);
 using UserName = std::function<std::string(std::int64_t uid)>;
 
 /// The jobs in rows, within `width` columns where one is given; with whose they are where there is
-/// a `user_name`.
+/// a `user_name`, and with what they do when not all are downloads.
 std::string render_jobs(const std::vector<Job>& jobs, TimePoint now,
                         std::optional<std::size_t> width, const UserName& user_name = {});
 

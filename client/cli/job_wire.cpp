@@ -32,6 +32,9 @@ Job read_job(const json::object& object) {
     job.repo_type = text_member(object, "repo_type");
     job.revision = text_member(object, "revision");
     job.commit = optional_text_member(object, "commit");
+    job.kind = optional_text_member(object, "kind").value_or("download");
+    job.message = optional_text_member(object, "message");
+    job.url = optional_text_member(object, "url");
     job.priority = optional_text_member(object, "priority").value_or("normal");
     job.detached = object.contains("detached") && flag_member(object, "detached");
     job.state = text_member(object, "state");

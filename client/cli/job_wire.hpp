@@ -26,6 +26,9 @@ struct Job {
     std::string repo_type;
     std::string revision;
     std::optional<std::string> commit;
+    std::string kind = "download";      ///< or "commit"
+    std::optional<std::string> message; ///< of a commit
+    std::optional<std::string> url;     ///< of a commit that is made, or of its pull request
     std::string priority;
     bool detached = false;
     std::string state;
@@ -43,6 +46,8 @@ struct Job {
 
     /// Done, failed or cancelled.
     bool has_ended() const noexcept;
+
+    bool is_push() const noexcept { return kind == "commit"; }
 };
 
 /// The answer of Show and Watch.

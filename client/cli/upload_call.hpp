@@ -39,8 +39,10 @@ class UploadCall {
     /// Starts the push; returns the job's number when it is durable.
     std::int64_t submit_detached();
 
-  private:
+    /// Hands over what is still here of what was added; so does submitting.
     void flush();
+
+  private:
     void discard() noexcept;
     UploadReply call_submit(bool detach, ProgressDisplay* display);
 

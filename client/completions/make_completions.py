@@ -145,7 +145,7 @@ def fish_lines(command: Command) -> Iterable[str]:
     for item in command.subcommands:
         yield f"{at} -a {item.name} -d {quoted(item.text)}"
     for kind in kinds(command):
-        if kind in WORDS or kind == "ID":
+        if kind in WORDS or kind in ("ID", "PATH"):
             yield f"{at} {fish_source(kind, command.path)} -d {kind}"
     for option in command.options:
         names = " ".join(

@@ -245,7 +245,8 @@ Error upload_error(const Refusal& refusal, const net::Url& location, const Subje
         return Error{ErrorKind::unavailable,
                      fmt::format("{} no longer takes {} (status {})", host, describe(subject),
                                  refusal.status),
-                     "ask the Hub again where it is to go"};
+                     "ask the Hub again where it is to go"}
+            .set_lasting();
     case 407:
         return bad_proxy();
     case 413:

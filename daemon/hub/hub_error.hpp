@@ -56,7 +56,7 @@ Error hub_error(const Refusal& refusal, const Subject& subject);
 Error write_error(const Refusal& refusal, const Subject& subject);
 
 /// The Error that a refusal to take an object means, from wherever the Hub wants it: `unavailable`
-/// where a fresh URL may help, integrity when the object is not what was announced.
+/// and lasting where a fresh URL may help, integrity when the object is not what was announced.
 Error upload_error(const Refusal& refusal, const net::Url& location, const Subject& subject);
 
 /// The Error that an answer from where the Hub sent us means (a CDN, a signed URL). Such hosts know

@@ -22,11 +22,12 @@ struct CommitTarget {
     Token token;
 };
 
-/// The writing half of the Hub's protocol over a transport and on
-/// its thread. Every call is one try. Errors as HubClient's; besides: conflict, when the branch is
-/// not where `parentCommit` says; invalid_request, when the Hub finds fault with what is committed,
-/// in its own words; forbidden, when the token may not write. The token goes to the endpoint's
-/// origin only, and never to signed URLs elsewhere. Must outlive the coroutines it has returned.
+/// The writing half of the Hub's protocol over a transport, and on its thread. Every call is one
+/// try. Errors as HubClient's; besides: conflict, when the branch is not where `parentCommit` says;
+/// invalid_request, when the Hub finds fault with what is committed, in its own words; forbidden,
+/// when the token may not write; unauthorized, without asking, when there is none. The token goes
+/// to the endpoint's origin only, and never to signed URLs. Must outlive the coroutines it has
+/// returned.
 class UploadClient {
   public:
     /// Requires: the transport outlives this.
@@ -55,7 +56,8 @@ class UploadClient {
                                                bool for_pull_request);
 
     /// Sends bytes to a signed URL; the answer's ETag as it came (empty if there is none). A 400,
-    /// 401, 403, 404 or 410 is unavailable: ask batch() for another URL. No token is sent.
+    /// 401, 403, 404 or 410 is unavailable, and lasting unlike an overload: ask batch() for another
+    /// URL. No token is sent.
     Awaitable<std::string> put(std::string url, std::shared_ptr<net::RequestBody> body);
 
     /// Puts parts together; `etags` as put() returned them, in order. Refusals as with put().

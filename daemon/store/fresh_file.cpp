@@ -15,12 +15,14 @@ namespace wharf::store {
 
 namespace {
 
+constexpr mode_t private_mode = 0700;
+
 /// What is looked at at a time for being zeros. Smaller holes are hardly worth the calls.
 constexpr std::size_t hole = 64 << 10;
 
 bool is_zeros(std::span<const std::byte> bytes) {
-    return bytes.front() == std::byte{} &&
-           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+    return bytes.empty() || (bytes.front() == std::byte{} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 /// As rename(2), but never in place of something. 0 or the error number.
@@ -40,9 +42,25 @@ int rename_new(int from, const std::string& name, int to, const std::string& new
 
 } // namespace
 
+UploadFolders::UploadFolders(const Directory& cache, Space space) : space_{std::move(space)} {
+    Directory staging = cache.make(layout::staging);
+    staging.set_mode_of_new(private_mode);
+    staging_ = std::make_shared<const Directory>(std::move(staging));
+}
+
+std::optional<Directory> UploadFolders::open(std::uint64_t upload) const {
+    return staging_->open(fmt::format("{}/{}", layout::uploads, upload));
+}
+
+Directory UploadFolders::make(std::uint64_t upload, Unsynced* unsynced) const {
+    Directory all = staging_->make(layout::uploads, unsynced);
+    all.set_mode_of_new(private_mode);
+    return all.make(std::to_string(upload), unsynced);
+}
+
 FreshFile::FreshFile(UploadFolders folders, const std::string& name)
     : folders_{std::move(folders)}, name_{name}, temporary_{name + ".tmp"},
-      fd_{adopt_fd, ::openat(folders_.root->fd(), temporary_.c_str(),
+      fd_{adopt_fd, ::openat(folders_.staging().fd(), temporary_.c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)} {
     if (!fd_) {
         throw system_error(fmt::format("creating {}", path()), errno);
@@ -51,14 +69,14 @@ FreshFile::FreshFile(UploadFolders folders, const std::string& name)
 
 FreshFile::~FreshFile() {
     if (!moved_) {
-        ::unlinkat(folders_.root->fd(), temporary_.c_str(), 0);
+        ::unlinkat(folders_.staging().fd(), temporary_.c_str(), 0);
     }
 }
 
 void FreshFile::write_at(std::uint64_t offset, std::span<const std::byte> piece,
                          std::uint64_t whole) {
-    if (folders_.space.available() < piece.size()) {
-        throw folders_.space.lack_of(whole);
+    if (!is_zeros(piece) && folders_.space().available() < piece.size()) {
+        throw folders_.space().lack_of(whole);
     }
     while (!piece.empty()) {
         const auto block = piece.first(std::min(piece.size(), hole));
@@ -67,7 +85,7 @@ void FreshFile::write_at(std::uint64_t offset, std::span<const std::byte> piece,
             count = ::pwrite(fd(), block.data(), block.size(), static_cast<off_t>(offset));
         }
         if (count < 0 && errno != EINTR) {
-            throw disk_error(fmt::format("writing {}", path()), folders_.root->path(), whole,
+            throw disk_error(fmt::format("writing {}", path()), folders_.staging().path(), whole,
                              errno);
         }
         const auto done = count > 0 ? static_cast<std::size_t>(count) : 0;
@@ -78,7 +96,7 @@ void FreshFile::write_at(std::uint64_t offset, std::span<const std::byte> piece,
 
 void FreshFile::set_size(std::uint64_t size) {
     if (::ftruncate(fd(), static_cast<off_t>(size)) != 0) {
-        throw disk_error(fmt::format("sizing {}", path()), folders_.root->path(), size, errno);
+        throw disk_error(fmt::format("sizing {}", path()), folders_.staging().path(), size, errno);
     }
 }
 
@@ -87,7 +105,7 @@ void FreshFile::move_to(std::uint64_t upload) {
     int error = ENOENT;
     for (int i = 0; i < tries && error == ENOENT; ++i) {
         const Directory folder = folders_.make(upload);
-        error = rename_new(folders_.root->fd(), temporary_, folder.fd(), name_);
+        error = rename_new(folders_.staging().fd(), temporary_, folder.fd(), name_);
     }
     if (error != 0) {
         throw system_error(fmt::format("staging {}", path()), error);

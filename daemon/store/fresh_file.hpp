@@ -3,10 +3,12 @@
 #include "base/unique_fd.hpp"
 #include "daemon/store/directory.hpp"
 #include "daemon/store/file_system.hpp"
+#include "daemon/store/layout.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,18 +16,31 @@
 namespace wharf::store {
 
 /// Where uploads are staged. Shared with calls that may outlive the store.
-struct UploadFolders {
-    std::shared_ptr<const Directory> root; ///< holds a folder for each upload
-    Space space;
+class UploadFolders {
+  public:
+    UploadFolders(const Directory& cache, Space space);
 
-    static std::string name_of(std::uint64_t upload) { return std::to_string(upload); }
+    /// An upload's folder; none if there is none.
+    std::optional<Directory> open(std::uint64_t upload) const;
 
-    /// Makes it if there is none.
-    Directory make(std::uint64_t upload) const { return root->make(name_of(upload)); }
+    /// The same, made if there is none; notes in `unsynced` what that changed.
+    Directory make(std::uint64_t upload, Unsynced* unsynced = nullptr) const;
+
+    /// The folder that all of them are in; none if there were no uploads yet.
+    std::optional<Directory> all() const { return staging_->open(layout::uploads); }
+
+    /// Where files are made before they are moved there. What is left in it goes at the next start.
+    const Directory& staging() const noexcept { return *staging_; }
+    const Space& space() const noexcept { return space_; }
+
+  private:
+    /// Not the one whose lock keeps other daemons out: a call that hangs may keep this for long.
+    std::shared_ptr<const Directory> staging_;
+    Space space_;
 };
 
-/// A file of an upload while it is made: beside the uploads' folders, and gone with this object
-/// unless it was moved into one. Blocks. Throws no_space and storage Errors.
+/// A file of an upload while it is made: in the staging folder, and gone with this object unless it
+/// was moved into the upload's. Blocks. Throws no_space and storage Errors.
 class FreshFile {
   public:
     /// Requires: nothing has that name.
@@ -47,7 +62,7 @@ class FreshFile {
     int fd() const noexcept { return fd_.value(); }
 
   private:
-    std::string path() const { return folders_.root->path_of(temporary_); }
+    std::string path() const { return folders_.staging().path_of(temporary_); }
 
     UploadFolders folders_;
     std::string name_;

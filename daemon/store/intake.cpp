@@ -29,7 +29,6 @@ namespace wharf::store {
 namespace {
 
 constexpr std::size_t piece_size = 1 << 20;
-constexpr std::size_t sample_size = 512;
 
 /// Descriptors with O_DIRECT want memory that is aligned to the disk's blocks.
 constexpr std::align_val_t alignment{4096};
@@ -84,7 +83,7 @@ bool Intake::abandon() noexcept {
 
 void Intake::withdraw() noexcept {
     try {
-        if (const auto folder = folders_.root->open(UploadFolders::name_of(order_.upload))) {
+        if (const auto folder = folders_.open(order_.upload)) {
             folder->remove(file_.name);
         }
     } catch (const Error&) { // it goes with the upload's folder
@@ -192,6 +191,7 @@ AttachedFile Intake::attached() {
 
 void Intake::transfer() {
     read_sample();
+    require_wanted();
     FreshFile target{folders_, file_.name};
     file_.shares_blocks =
         file_.size > 0 && ::ioctl(target.fd(), FICLONE, order_.source.value()) == 0;
@@ -225,7 +225,7 @@ void Intake::read_sample() {
 void Intake::copy(FreshFile& target) {
     constexpr std::uint64_t block = 512; // of st_blocks, whatever the file system's own
     const auto allocated = static_cast<std::uint64_t>(before_.st_blocks) * block;
-    folders_.space.require(std::min(file_.size, allocated));
+    folders_.space().require(std::min(file_.size, allocated));
     const Buffer buffer = make_buffer(piece_size);
     std::uint64_t offset = 0;
     while (offset < file_.size) {

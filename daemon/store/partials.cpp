@@ -103,6 +103,14 @@ std::vector<Aged> by_age(const Directory& folder) {
     return found;
 }
 
+bool is_uploads_folder(const Directory& folder, const std::string& name) {
+    if (name != layout::uploads) {
+        return false;
+    }
+    const auto entry = folder.look(name);
+    return entry && entry->type == EntryType::folder;
+}
+
 bool is_pair(const std::shared_ptr<const Directory>& folder, const Aged& partial) {
     return PieceLog::open(folder, log_name(partial.etag), partial.etag, partial.size).has_value();
 }
@@ -190,8 +198,7 @@ void remove_unusable(const std::shared_ptr<const Directory>& folder, std::chrono
     std::ranges::sort(kept);
     std::size_t removed = 0;
     for (const auto& name : folder->list()) {
-        const bool is_uploads = name == layout::uploads && folder->open(name).has_value();
-        if (!is_uploads && !std::ranges::binary_search(kept, name)) {
+        if (!is_uploads_folder(*folder, name) && !std::ranges::binary_search(kept, name)) {
             folder->remove(name);
             ++removed;
         }

@@ -5,6 +5,7 @@
 #include "daemon/hub/types.hpp"
 #include "daemon/store/directory.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,11 +15,14 @@
 
 namespace wharf::store {
 
+/// How much of a file's start is kept at hand, in bytes.
+inline constexpr std::size_t sample_size = 512;
+
 /// A file that was taken into staging.
 struct StagedFile {
     std::string name; ///< below the upload's folder; for open()
     std::uint64_t size = 0;
-    std::string sample;         ///< its first bytes, at most 512
+    std::string sample;         ///< its first bytes, at most sample_size
     bool shares_blocks = false; ///< a reflink or hard link: it cost no space and no reading
     /// When the content is that of a verified blob of the cache: its etag. It was not read then.
     std::string etag;

@@ -71,7 +71,7 @@ Store::Impl::Impl(StoreOptions given, async::BlockingPool& blocking)
       shelf{cache, staging, *catalogue}, doors{cache, acls, options.lock_files},
       partials{staging.folder(), Space{options.cache_dir, options.min_free}},
       publisher{cache, staging, partials.space(), *catalogue, pool, disk},
-      staged{staging, partials.space(), shelf, publisher, pool, disk} {
+      staged{cache, partials.space(), shelf, publisher, pool, disk} {
     if (!options.lock_files) {
         keep_writers_out(cache);
     }

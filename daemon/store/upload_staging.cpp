@@ -5,7 +5,6 @@
 #include "base/scope_exit.hpp"
 #include "daemon/async/hop.hpp"
 #include "daemon/async/task_group.hpp"
-#include "daemon/store/acl.hpp"
 #include "daemon/store/intake.hpp"
 #include "daemon/store/layout.hpp"
 
@@ -35,19 +34,8 @@ constexpr std::size_t flushed_together = 32;
 /// What is removed without giving others a turn.
 constexpr std::size_t removed_together = 256;
 
-constexpr std::size_t sample_size = 512;
-
-std::shared_ptr<const Directory> make_root(const Directory& staging) {
-    Unsynced unsynced;
-    auto root = std::make_shared<Directory>(staging.make(layout::uploads, &unsynced));
-    set_plain_mode(root->fd(), 0700);
-    root->set_mode_of_new(0700);
-    sync_all(unsynced);
-    return root;
-}
-
-UniqueFd open_staged(const Directory& root, std::uint64_t upload, const std::string& name) {
-    const auto folder = root.open(UploadFolders::name_of(upload));
+UniqueFd open_staged(const UploadFolders& folders, std::uint64_t upload, const std::string& name) {
+    const auto folder = folders.open(upload);
     UniqueFd fd{adopt_fd,
                 folder ? ::openat(folder->fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
                        : -1};
@@ -112,16 +100,16 @@ bool remove_empty(const Directory& root, const std::string& name) {
 
 /// Files that are to be flushed; shared by the tasks that do it.
 struct UploadStaging::Flush {
+    Directory all; ///< the folder of folders
     Directory folder;
     std::vector<std::string> names;
-    std::exception_ptr failure;
+    std::exception_ptr failure = {};
 };
 
-UploadStaging::UploadStaging(const Staging& staging, const Space& space, Shelf& shelf,
+UploadStaging::UploadStaging(const Directory& cache, const Space& space, Shelf& shelf,
                              Publisher& publisher, async::BlockingPool& pool,
                              async::BlockingPool& disk)
-    : folders_{make_root(*staging.folder()), space}, shelf_{shelf}, publisher_{publisher},
-      pool_{pool}, disk_{disk},
+    : folders_{cache, space}, shelf_{shelf}, publisher_{publisher}, pool_{pool}, disk_{disk},
       // Names go on where earlier runs cannot have come to.
       next_name_{static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
                                             std::chrono::nanoseconds{1})} {}
@@ -139,7 +127,7 @@ Awaitable<StagedFile> UploadStaging::take(StagingOrder order) {
     const uid_t uid = order.uid;
     const std::uint64_t upload = order.upload;
     const auto intake = std::make_shared<Intake>(std::move(order), folders_, new_name(),
-                                                 stamp_of(folders_.root->fd()).device);
+                                                 stamp_of(folders_.staging().fd()).device);
     ScopeExit give_up{[&] {
         if (!intake->abandon()) {
             foreign.start(uid, [intake] { intake->withdraw(); });
@@ -165,7 +153,7 @@ Awaitable<AttachedFile> UploadStaging::attach(StagingOrder order) {
     auto& foreign = calls(co_await asio::this_coro::executor);
     const uid_t uid = order.uid;
     const auto intake = std::make_shared<Intake>(std::move(order), folders_, new_name(),
-                                                 stamp_of(folders_.root->fd()).device);
+                                                 stamp_of(folders_.staging().fd()).device);
     co_await foreign.run(uid, [intake] { intake->require_attachable(); });
     co_return intake->attached();
 }
@@ -185,13 +173,22 @@ Awaitable<StagedFile> UploadStaging::take_bytes(std::uint64_t upload, std::strin
 }
 
 Awaitable<> UploadStaging::flush(std::uint64_t upload) {
-    std::shared_ptr<Flush> flush = co_await pool_.run([&] {
-        auto folder = folders_.make(upload);
-        auto names = folder.list();
-        return std::make_shared<Flush>(Flush{std::move(folder), std::move(names), {}});
-    });
-    const Executor here = co_await asio::this_coro::executor;
-    co_await async::run_to_end_on(here, flush_all(std::move(flush)));
+    std::shared_ptr<Flush> flush = co_await pool_.run([&] { return list_for_flush(upload); });
+    if (flush) {
+        const Executor here = co_await asio::this_coro::executor;
+        co_await async::run_to_end_on(here, flush_all(std::move(flush)));
+    }
+}
+
+/// Null if nothing is there.
+std::shared_ptr<UploadStaging::Flush> UploadStaging::list_for_flush(std::uint64_t upload) {
+    auto all = folders_.all();
+    auto folder = folders_.open(upload);
+    if (!all || !folder) {
+        return nullptr;
+    }
+    auto names = folder->list();
+    return std::make_shared<Flush>(Flush{*std::move(all), *std::move(folder), std::move(names)});
 }
 
 Awaitable<> UploadStaging::flush_all(std::shared_ptr<Flush> flush) {
@@ -208,7 +205,8 @@ Awaitable<> UploadStaging::flush_all(std::shared_ptr<Flush> flush) {
     }
     co_await pool_.run([&] {
         flush->folder.sync();
-        folders_.root->sync();
+        flush->all.sync();
+        folders_.staging().sync();
     });
 }
 
@@ -226,7 +224,7 @@ Awaitable<> UploadStaging::flush_part(std::shared_ptr<Flush> flush, std::size_t 
 }
 
 Awaitable<UniqueFd> UploadStaging::open(std::uint64_t upload, std::string name) {
-    UniqueFd fd = co_await pool_.run([&] { return open_staged(*folders_.root, upload, name); });
+    UniqueFd fd = co_await pool_.run([&] { return open_staged(folders_, upload, name); });
     co_return fd;
 }
 
@@ -240,7 +238,7 @@ Awaitable<> UploadStaging::publish(std::uint64_t upload, std::string name, hub::
 Awaitable<> UploadStaging::publish_file(std::uint64_t upload, std::string name,
                                         std::string repo_folder, hub::TreeEntry entry) {
     const auto folder = co_await pool_.run([&] {
-        open_staged(*folders_.root, upload, name); // or throws
+        open_staged(folders_, upload, name); // or throws
         return std::make_shared<const Directory>(folders_.make(upload));
     });
     const bool there =
@@ -250,7 +248,7 @@ Awaitable<> UploadStaging::publish_file(std::uint64_t upload, std::string name,
         publication.etag = entry.etag();
         publication.repo_folder = std::move(repo_folder);
         publication.file = co_await pool_.run([&] {
-            UniqueFd fd = open_staged(*folders_.root, upload, name);
+            UniqueFd fd = open_staged(folders_, upload, name);
             require_size(fd.value(), entry);
             return std::make_unique<PartialFile>(folder, name, entry.etag(), entry.size,
                                                  std::move(fd), std::nullopt);
@@ -262,16 +260,18 @@ Awaitable<> UploadStaging::publish_file(std::uint64_t upload, std::string name,
 }
 
 Awaitable<> UploadStaging::discard(std::uint64_t upload) {
-    co_await remove_folder(UploadFolders::name_of(upload));
+    co_await remove_folder(std::to_string(upload));
 }
 
 Awaitable<> UploadStaging::keep_only(std::vector<std::uint64_t> uploads) {
     std::set<std::string> kept;
     for (const auto upload : uploads) {
-        kept.insert(UploadFolders::name_of(upload));
+        kept.insert(std::to_string(upload));
     }
-    const std::vector<std::string> names =
-        co_await pool_.run([&] { return folders_.root->list(); });
+    const std::vector<std::string> names = co_await pool_.run([&] {
+        const auto all = folders_.all();
+        return all ? all->list() : std::vector<std::string>{};
+    });
     std::size_t removed = 0;
     for (const auto& name : names) {
         if (!kept.contains(name)) {
@@ -284,14 +284,15 @@ Awaitable<> UploadStaging::keep_only(std::vector<std::uint64_t> uploads) {
     }
 }
 
-/// Or the file, if it is one.
+/// Or whatever has that name.
 Awaitable<> UploadStaging::remove_folder(std::string name) {
     bool gone = false;
     while (!gone) { // again if something was staged meanwhile
         std::optional<Directory> folder;
         std::vector<std::string> names;
         co_await pool_.run([&] {
-            folder = open_folder_or_remove(*folders_.root, name);
+            const auto all = folders_.all();
+            folder = all ? open_folder_or_remove(*all, name) : std::nullopt;
             names = folder ? folder->list() : std::vector<std::string>{};
         });
         for (std::size_t begin = 0; begin < names.size(); begin += removed_together) {
@@ -302,7 +303,7 @@ Awaitable<> UploadStaging::remove_folder(std::string name) {
                 }
             });
         }
-        gone = co_await pool_.run([&] { return !folder || remove_empty(*folders_.root, name); });
+        gone = co_await pool_.run([&] { return !folder || remove_empty(*folders_.all(), name); });
     }
 }
 

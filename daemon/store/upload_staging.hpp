@@ -6,7 +6,6 @@
 #include "daemon/store/publisher.hpp"
 #include "daemon/store/shelf.hpp"
 #include "daemon/store/staged_files.hpp"
-#include "daemon/store/staging.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +21,7 @@ namespace wharf::store {
 class UploadStaging final : public StagedFiles {
   public:
     /// Requires: all of them outlive this.
-    UploadStaging(const Staging& staging, const Space& space, Shelf& shelf, Publisher& publisher,
+    UploadStaging(const Directory& cache, const Space& space, Shelf& shelf, Publisher& publisher,
                   async::BlockingPool& pool, async::BlockingPool& disk);
 
     Awaitable<StagedFile> take(StagingOrder order) override;
@@ -40,6 +39,7 @@ class UploadStaging final : public StagedFiles {
 
     ForeignCalls& calls(const Executor& executor);
     std::string new_name();
+    std::shared_ptr<Flush> list_for_flush(std::uint64_t upload);
     Awaitable<> flush_all(std::shared_ptr<Flush> flush);
     Awaitable<> flush_part(std::shared_ptr<Flush> flush, std::size_t begin, std::size_t end);
     Awaitable<> publish_file(std::uint64_t upload, std::string name, std::string repo_folder,

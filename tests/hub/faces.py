@@ -30,7 +30,7 @@ from .errors import HubError, RepoMoved, invalid_token
 from .exchange import Exchange
 from .faults import Faults
 from .intake import Intake
-from .log import RequestLog
+from .log import Record, RequestLog
 from .ratelimit import RateLimiter, bucket_of
 from .signing import verify
 from .state import State
@@ -239,24 +239,25 @@ class CdnFace(LoggedFace):
         request, record = exchange.request, exchange.record
         if record.leak:
             return _cdn_error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if request.method not in ("GET", "HEAD") and not (
-            request.method == "PUT" and record.upload
-        ):
+        if request.method not in ("GET", "HEAD", *(["PUT"] if record.upload else [])):
             return _cdn_error(405, "MethodNotAllowed", request.method)
-        with self.state.lock:
-            key, blob = self.state.signing_key, self.state.cdn_objects.get(record.blob or "")
-        problem = verify(key, request.path, request.query_string)
+        problem = verify(self.state.signing_key, request.path, request.query_string)
         if exchange.expired_url:
             problem = "the URL has expired"
         if problem is not None:
             return _cdn_error(403, "AccessDenied", problem)
-        if request.method == "PUT":
-            try:
+        try:
+            if request.method == "PUT":
                 return cdn_uploads.put(self.state, self.log, exchange)
-            except StorageError as error:
-                return _cdn_error(error.status, error.code, str(error))
+            return self._get(request, record)
+        except StorageError as error:
+            return _cdn_error(error.status, error.code, str(error))
+
+    def _get(self, request: Request, record: Record) -> Response:
+        with self.state.lock:
+            blob = self.state.cdn_objects.get(record.blob or "")
         if blob is None or record.blob is None or record.file is None:
-            return _cdn_error(404, "NoSuchKey", request.path)
+            raise StorageError(404, "NoSuchKey", request.path)
         fields = [("Content-Disposition", disposition(record.file))]
         return serve_blob(request, blob, record.blob, fields)
 

@@ -98,7 +98,7 @@ def _advise(
 def _may_turn(path: str, rules: LfsRules, here: FileEntry | None) -> bool:
     """Bytes that are no text make a file large, unless it is a regular one already or the
     repository's rules say otherwise."""
-    return not (here is not None and not here.lfs) and not rules.excludes(path)
+    return (here is None or here.lfs) and not rules.excludes(path)
 
 
 # --- Commit --------------------------------------------------------------------------------

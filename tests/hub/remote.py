@@ -51,6 +51,7 @@ _FIRST = {
     "faults": "id",
     "faults.add": "kind",
     "log.bytes_sent": "blob",
+    "log.bytes_received": "blob",
 }
 """Names of arguments that tests like to pass by position."""
 

@@ -82,6 +82,8 @@ def test_every_subcommand_and_flag_of_the_help(ask: Ask) -> None:
         ("wharf jobs prioritize 12 i", {"interactive"}),
         ("wharf status --format ", {"human", "json", "quiet"}),
         ("wharf auth log", {"login", "logout"}),
+        ("wharf repo-files del", {"delete"}),
+        ("wharf upload --repo-type d", {"dataset"}),
         ("wharf download --revision ", set()),
     ],
 )
@@ -104,6 +106,12 @@ def test_folders(ask: Ask, tmp_path: Path) -> None:
     found = ask(f"wharf download org/model --local-dir {tmp_path}/mod")
     names = {Path(offer.rstrip("/")).name for offer in found}
     assert "models" in names and "models-list.txt" not in names  # zsh asks for the way there, too
+
+
+def test_files_to_push(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_text("")
+    found = ask(f"wharf upload org/model {tmp_path}/wei")
+    assert "weights.bin" in {Path(offer).name for offer in found}
 
 
 def test_accounts(ask: Ask) -> None:

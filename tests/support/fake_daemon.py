@@ -5,7 +5,8 @@ Scripts are functions from a call's parameters to a list of steps:
     daemon.on("org.wharf.Status", lambda parameters: [{"version": "1"}])
 
 A step is a dict (the parameters of one answer; all but the last are sent with "continues"), an
-Error, a Pause, a Descriptor, or CLOSE, which ends the connection at that point.
+Error, a Pause, a Descriptor, or CLOSE, which ends the connection at that point. What was sent along
+with a call goes to the scripts of `on_files`, as open descriptors that are closed after them.
 """
 
 import array
@@ -57,6 +58,7 @@ class FakeDaemon:
         self.hangups = threading.Semaphore(0)  # released for each connection that ends
         self.raw = []  # the calls as they came, with "more"
         self._scripts = {}
+        self._file_scripts = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)
         self._listener.listen(16)
@@ -64,6 +66,10 @@ class FakeDaemon:
 
     def on(self, method, script):
         self._scripts[method] = script
+
+    def on_files(self, method, script):
+        """As `on`, for a script that also takes the list of descriptors."""
+        self._file_scripts[method] = script
 
     def parameters_of(self, method):
         """The parameters of the calls of one method, in order."""
@@ -86,28 +92,41 @@ class FakeDaemon:
 
     def _serve(self, connection):
         pending = b""
+        files = []
         with connection:
             try:
                 while True:
                     while b"\0" not in pending:
-                        received = connection.recv(65536)
+                        received, more, _, _ = socket.recv_fds(connection, 65536, 253)
+                        files += more
                         if not received:
                             return
                         pending += received
                     text, pending = pending.split(b"\0", 1)
-                    if not self._answer(connection, json.loads(text)):
+                    if not self._answer(connection, json.loads(text), files):
                         return
+                    self._close_all(files)
             except OSError:
                 pass
             finally:
+                self._close_all(files)
                 self.hangups.release()
 
-    def _answer(self, connection, call):
+    @staticmethod
+    def _close_all(files):
+        while files:
+            os.close(files.pop())
+
+    def _answer(self, connection, call, files):
         parameters = call.get("parameters", {})
         self.raw.append(call)
         self.calls.append((call["method"], parameters))
         script = self._scripts.get(call["method"])
-        if script is None:
+        if file_script := self._file_scripts.get(call["method"]):
+            steps = file_script(parameters, files)
+        elif script:
+            steps = script(parameters)
+        else:
             self._send(
                 connection,
                 {
@@ -116,7 +135,6 @@ class FakeDaemon:
                 },
             )
             return True
-        steps = script(parameters)
         answers = [step for step in steps if not isinstance(step, Pause)]
         for step in steps:
             if step is CLOSE:

@@ -74,6 +74,42 @@ TEST_CASE("large numbers keep their bits") {
     CHECK(catalogue.holdings(sha1).at(0).verified == large);
 }
 
+TEST_CASE("a file is recognized by how it looks, while it looks so") {
+    const TempDir dir;
+    Catalogue catalogue{dir / "c.db", home};
+    CHECK(catalogue.verified_as(stamp).empty());
+    catalogue.record_verified(sha1, "models--a--b", stamp);
+    catalogue.record_verified(sha1, "models--c--d", stamp);
+    catalogue.record_present(sha256, "models--a--b");
+    const auto found = catalogue.verified_as(stamp);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].etag == sha1);
+    CHECK(found[0].folder != found[1].folder);
+    for (const int part : {0, 1, 2, 3}) {
+        Stamp different = stamp;
+        different.device += part == 0 ? 1 : 0;
+        different.inode += part == 1 ? 1 : 0;
+        different.size += part == 2 ? 1 : 0;
+        different.mtime_ns += part == 3 ? 1 : 0;
+        CHECK(catalogue.verified_as(different).empty());
+    }
+}
+
+TEST_CASE("a catalogue of the first version is brought forward") {
+    const TempDir dir;
+    {
+        wharf::sqlite::Database old{dir / "c.db"};
+        old.migrate(std::span{wharf::store::catalogue_schema}.first(1));
+        old.execute("INSERT INTO repo VALUES (1, 'models--a--b', 0)");
+        old.execute("INSERT INTO blob VALUES (x'" + sha1 + "', 1, 0, 5, 100, 7)");
+    }
+    const Stamp known{.device = home, .inode = 5, .size = 100, .mtime_ns = 7};
+    const auto catalogue = open_catalogue(dir / "c.db", home);
+    REQUIRE(catalogue->verified_as(known).size() == 1);
+    CHECK(catalogue->verified_as(known)[0].etag == sha1);
+    CHECK(broken_files(dir.path()).empty());
+}
+
 TEST_CASE("the cache's file system may get another number") {
     const TempDir dir;
     const Stamp foreign{.device = 3, .inode = 5, .size = 100, .mtime_ns = 1};

@@ -2,6 +2,7 @@
 #include "daemon/store/folders.hpp"
 #include "tests/unit/store/fixture.hpp"
 
+#include <sys/statfs.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -21,6 +22,21 @@ TEST_CASE("network file systems are known by their numbers") {
     CHECK(network_file_system(0x9123683e).empty()); // btrfs
     CHECK(network_file_system_of("/proc").empty());
     CHECK_THROWS_AS(network_file_system_of("/nowhere/at/all"), Error);
+}
+
+TEST_CASE("windows into the kernel are known by their numbers") {
+    struct statfs info{};
+    for (const char* window : {"/proc", "/sys"}) {
+        if (::statfs(window, &info) == 0) {
+            CHECK(is_kernel_window(static_cast<std::uint32_t>(info.f_type)));
+        }
+    }
+    for (const unsigned magic : {0x63677270U, 0x64626720U, 0x74726163U, 0x73636673U, 0x6165676cU}) {
+        CHECK(is_kernel_window(magic)); // cgroup, debugfs, tracefs, securityfs, pstore
+    }
+    for (const unsigned magic : {0xef53U, 0x58465342U, 0x01021994U, 0x6969U, 0x65735546U}) {
+        CHECK_FALSE(is_kernel_window(magic)); // ext4, XFS, tmpfs, NFS, FUSE
+    }
 }
 
 TEST_CASE("what does not fit is refused with numbers") {

@@ -34,6 +34,22 @@ TEST_CASE("the staging folder is private and emptied at start") {
     CHECK(fs::is_empty(dir / ".locks/.wharf"));
 }
 
+TEST_CASE("what is to be pushed outlives the daemon") {
+    const TempDir dir;
+    wharf::test::write(dir / ".locks/.wharf/uploads/7/a", "x");
+    wharf::test::write(dir / ".locks/.wharf/old.partial", "x");
+    const Directory root{dir.path()};
+    {
+        const Staging staging{root, std::chrono::days{7}};
+    }
+    CHECK(read(dir / ".locks/.wharf/uploads/7/a") == "x");
+    CHECK_FALSE(fs::exists(dir / ".locks/.wharf/old.partial"));
+    fs::remove_all(dir / ".locks/.wharf/uploads");
+    wharf::test::write(dir / ".locks/.wharf/uploads", "no folder");
+    const Staging staging{root, std::chrono::days{7}};
+    CHECK(fs::is_empty(dir / ".locks/.wharf"));
+}
+
 TEST_CASE("one cache has one daemon") {
     Fixture first;
     wharf::test::write(first.folder() / "busy.partial", "x");
