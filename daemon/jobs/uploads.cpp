@@ -1,10 +1,8 @@
 #include "daemon/jobs/uploads.hpp"
 
 #include "base/digest.hpp"
-#include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
-#include "daemon/hub/hub_error.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -19,11 +17,6 @@ namespace wharf::jobs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// An upload that nothing was heard of for this long is dropped.
-constexpr std::chrono::minutes longest_silence{10};
-constexpr std::chrono::minutes house_period{1};
-constexpr int orphans_every = 60; ///< rounds of the house
 
 constexpr std::size_t most_drafts_of_account = 16;
 
@@ -413,101 +406,6 @@ const store::AttachedFile* Uploads::attached(std::uint64_t upload, std::int64_t 
     }
     const auto found = files->second.find(number);
     return found == files->second.end() ? nullptr : &found->second;
-}
-
-void Uploads::job_over(const JobRecord& record) {
-    if (!record.order.is_push()) {
-        return;
-    }
-    audit(record);
-    const auto& push = record.order.push();
-    if (record.state != JobState::failed || push.attached) {
-        remove_soon(push.upload);
-    }
-}
-
-void Uploads::audit(const JobRecord& record) {
-    const auto& order = record.order;
-    const bool is_done = record.state == JobState::done;
-    const auto what = is_done ? order.commit : order.push().summary;
-    context_.audit.record(
-        {.action = access::AuditEvent::Action::upload,
-         .uid = order.uid,
-         .repo = hub::describe(order.repo),
-         .detail = fmt::format("{} at {}: job {}", order.revision, what, record.id),
-         .result = is_done          ? "ok"
-                   : record.failure ? std::string{name(record.failure->kind())}
-                                    : std::string{name(record.state)},
-         .restricted = !context_.gate.is_public(order.repo)});
-}
-
-/// Nothing is counted for it any more from now on.
-void Uploads::remove_soon(std::uint64_t upload) {
-    attached_.erase(upload);
-    kept_.erase(upload);
-    house_.spawn(fmt::format("removing upload {}", upload), remove(upload));
-}
-
-/// What is not removed now is at the next start.
-Awaitable<> Uploads::remove(std::uint64_t upload) {
-    try {
-        co_await table_.recorded(); // a job that goes on after a crash needs it
-        co_await context_.uploads.with_rows([upload](UploadRows& rows) { rows.remove(upload); });
-        co_await context_.staged.discard(upload);
-    } catch (const Error& error) {
-        log::warning("jobs", "upload {} could not be removed: {}", upload, error.message());
-    }
-}
-
-Awaitable<> Uploads::keep_house() {
-    try {
-        co_await context_.staged.keep_only(jobs_.uploads_at_start());
-    } catch (const Error& error) {
-        log::warning("jobs", "{}", error.message());
-    }
-    ready_ = true;
-    ready_event_.notify_all();
-    for (int round = 1;; ++round) {
-        co_await async::sleep_for(house_period);
-        for (auto place = drafts_.begin(); place != drafts_.end();) {
-            const auto& [upload, draft] = *place++;
-            if (!draft.busy && Clock::now() - draft.heard > longest_silence) {
-                log::info("jobs", "dropped upload {}, of which nothing was heard", upload);
-                const auto gone = upload;
-                drafts_.erase(gone);
-                remove_soon(gone);
-            }
-        }
-        if (round % orphans_every == 0) {
-            co_await drop_abandoned();
-        }
-    }
-}
-
-/// Uploads of failed jobs that nobody retried in time.
-Awaitable<> Uploads::drop_abandoned() {
-    std::vector<std::uint64_t> candidates;
-    for (const auto& [upload, kept] : kept_) {
-        if (!drafts_.contains(upload)) {
-            candidates.push_back(upload);
-        }
-    }
-    try {
-        const std::vector<std::uint64_t> list = co_await jobs_.uploads();
-        const std::set<std::uint64_t> in_use{list.begin(), list.end()};
-        for (const auto upload : candidates) {
-            if (!in_use.contains(upload) && kept_.contains(upload)) {
-                remove_soon(upload);
-            }
-        }
-    } catch (const Error& error) { // next time
-        log::warning("jobs", "{}", error.message());
-    }
-}
-
-Awaitable<> Uploads::stop() {
-    house_.cancel();
-    co_await house_.join();
 }
 
 } // namespace wharf::jobs
