@@ -33,4 +33,36 @@ std::string base64(std::string_view text) {
     return out;
 }
 
+Result<std::string> from_base64(std::string_view text) {
+    const Error bad{ErrorKind::invalid_request, "this is not base64"};
+    std::string_view digits = text;
+    for (int padding = 0; padding < 2 && digits.ends_with('='); ++padding) {
+        digits.remove_suffix(1);
+    }
+    if (text.size() % 4 != 0 || digits.size() % 4 == 1) {
+        return bad;
+    }
+    std::string out;
+    out.reserve(digits.size() / 4 * 3 + 2);
+    std::uint32_t bits = 0; // of those that are read, the ones that make no byte yet
+    unsigned waiting = 0;
+    for (const char digit : digits) {
+        const auto value = alphabet.find(digit);
+        if (value == alphabet.npos) {
+            return bad;
+        }
+        bits = bits << 6 | static_cast<std::uint32_t>(value);
+        waiting += 6;
+        if (waiting >= 8) {
+            waiting -= 8;
+            out.push_back(static_cast<char>(bits >> waiting));
+            bits &= (1U << waiting) - 1;
+        }
+    }
+    if (bits != 0) {
+        return bad;
+    }
+    return out;
+}
+
 } // namespace wharf

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/error.hpp"
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,5 +19,9 @@ constexpr std::uint64_t base64_size(std::uint64_t size) noexcept {
 void append_base64(std::string& out, std::span<const std::byte> data);
 
 std::string base64(std::string_view text);
+
+/// The bytes of a text in base64, taken strictly: padded, without line ends or other characters
+/// that mean nothing, and no bit set that stands for none of the bytes. Errors: invalid_request.
+Result<std::string> from_base64(std::string_view text);
 
 } // namespace wharf

@@ -25,6 +25,7 @@
 #include "daemon/service/job_calls.hpp"
 #include "daemon/service/quota_calls.hpp"
 #include "daemon/service/server.hpp"
+#include "daemon/service/upload_calls.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/transfer/hub_inquiry.hpp"
 #include "daemon/transfer/hub_object_uploads.hpp"
@@ -245,7 +246,10 @@ App::Impl::Impl(Config c, Reload r)
     }
     service::add_download_calls(
         dispatcher, {.downloads = downloads, .vault = vault, .quotas = quotas, .audit = audit});
-    service::add_job_calls(dispatcher, jobs);
+    service::add_upload_calls(
+        dispatcher,
+        {.uploads = uploads, .jobs = jobs, .vault = vault, .audit = audit, .endpoint = endpoint});
+    service::add_job_calls(dispatcher, {.jobs = jobs, .endpoint = endpoint});
     service::add_auth_calls(
         dispatcher,
         {.vault = vault,
@@ -253,10 +257,11 @@ App::Impl::Impl(Config c, Reload r)
          .endpoint = config.hub.endpoint,
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
-    service::add_quota_calls(dispatcher, {.quotas = quotas,
-                                          .accounts = accounts,
-                                          .jobs = jobs,
-                                          .staged_bytes = [](uid_t) { return std::uint64_t{0}; }});
+    service::add_quota_calls(
+        dispatcher,
+        {.quotas = quotas, .accounts = accounts, .jobs = jobs, .staged_bytes = [this](uid_t uid) {
+             return uploads.staged_bytes(uid);
+         }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;

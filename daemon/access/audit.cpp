@@ -45,6 +45,8 @@ std::string_view name(AuditEvent::Action action) noexcept {
         return "revoke";
     case AuditEvent::Action::download:
         return "download";
+    case AuditEvent::Action::upload:
+        return "upload";
     case AuditEvent::Action::login:
         return "login";
     case AuditEvent::Action::logout:

@@ -17,6 +17,7 @@ struct AuditEvent {
         refuse,   ///< somebody may not have what he asked for
         revoke,   ///< a grant ended before its time
         download, ///< files were brought or handed out
+        upload,   ///< a push is over: its commits are in, or it failed
         login,
         logout,
         admin, ///< an administrator changed what belongs to somebody else

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/hub/hub_error.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -363,6 +364,10 @@ std::uint64_t Uploads::staged_bytes(uid_t uid) const {
     return sum;
 }
 
+bool Uploads::is_attached(uid_t uid, std::uint64_t upload) {
+    return find(uid, upload).request.commit.attached;
+}
+
 Awaitable<std::unique_ptr<Watch>> Uploads::submit(uid_t uid, std::uint64_t upload) {
     Draft& draft = find(uid, upload);
     std::unique_ptr<Watch> watch;
@@ -414,10 +419,26 @@ void Uploads::job_over(const JobRecord& record) {
     if (!record.order.is_push()) {
         return;
     }
+    audit(record);
     const auto& push = record.order.push();
     if (record.state != JobState::failed || push.attached) {
         remove_soon(push.upload);
     }
+}
+
+void Uploads::audit(const JobRecord& record) {
+    const auto& order = record.order;
+    const bool is_done = record.state == JobState::done;
+    const auto what = is_done ? order.commit : order.push().summary;
+    context_.audit.record(
+        {.action = access::AuditEvent::Action::upload,
+         .uid = order.uid,
+         .repo = hub::describe(order.repo),
+         .detail = fmt::format("{} at {}: job {}", order.revision, what, record.id),
+         .result = is_done          ? "ok"
+                   : record.failure ? std::string{name(record.failure->kind())}
+                                    : std::string{name(record.state)},
+         .restricted = !context_.gate.is_public(order.repo)});
 }
 
 /// Nothing is counted for it any more from now on.

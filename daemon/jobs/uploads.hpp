@@ -81,6 +81,9 @@ class Uploads {
     /// upload is dropped.
     Awaitable<Added> add(uid_t uid, std::uint64_t upload, OfferedChanges changes);
 
+    /// Whether its files are its caller's descriptors. Throws job_not_found.
+    bool is_attached(uid_t uid, std::uint64_t upload);
+
     /// Starts the job. It is durable at the return, unless the upload is attached.
     Awaitable<std::unique_ptr<Watch>> submit(uid_t uid, std::uint64_t upload);
 
@@ -116,6 +119,7 @@ class Uploads {
     };
 
     Draft& find(uid_t uid, std::uint64_t upload);
+    void audit(const JobRecord& record);
     void check(const Draft& draft, const OfferedChanges& changes) const;
     std::vector<PushChange> listed(const OfferedChanges& changes) const;
     Awaitable<> take_files(Draft* draft, std::uint64_t upload, OfferedChanges* offered,

@@ -3,10 +3,10 @@
 // is told how far it is.
 #include "daemon/service/download_calls.hpp"
 
-#include "base/scope_exit.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/hub/hub_error.hpp"
 #include "daemon/service/call_token.hpp"
+#include "daemon/service/job_telling.hpp"
 #include "daemon/service/run_telling.hpp"
 #include "daemon/service/wire.hpp"
 
@@ -101,34 +101,25 @@ class DownloadCall {
 
     Awaitable<> wait_for_job() {
         const auto watch = downloads_.start(request_, *plan_);
-        watch_ = watch.get();
-        const ScopeExit leave{[this] { watch_ = nullptr; }};
         plan_->turn.release();
         if (plan_->count > 1) { // a job may take days: its lists are not held twice
             plan_->wanted = {};
             plan_->tree.reset();
         }
-        if (call_.wants_more()) {
-            co_await downloads_.table().recorded(); // a number, once told, is never given again
-            co_await call_.reply_more(progress_reply());
-        }
-        co_await run_telling(watch->job().ended(), [this] { return tell(); });
+        co_await await_telling(call_, downloads_.table(), *watch);
         // The job has done it for its own revision; ours may be another name of the commit.
         plan_->finished = watch->job().record().order.revision == request_.revision;
     }
 
     Awaitable<> tell() {
         if (call_.wants_more()) {
-            co_await call_.reply_more(progress_reply());
+            co_await call_.reply_more(asking_reply());
         }
     }
 
-    json::object progress_reply() {
-        if (watch_ != nullptr) {
-            const jobs::JobInfo job = watch_->job().info();
-            return {{"job", static_cast<std::int64_t>(job.id)}, {"progress", progress_of(job)}};
-        }
-        jobs::JobInfo asking; // no job yet
+    /// While there is no job yet.
+    json::object asking_reply() const {
+        jobs::JobInfo asking;
         asking.reason = note_->reason;
         asking.state = asking.reason.empty() ? jobs::JobState::running : jobs::JobState::waiting;
         return {{"progress", progress_of(asking)}};
@@ -140,7 +131,6 @@ class DownloadCall {
     jobs::DownloadRequest request_;
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
     std::shared_ptr<jobs::Plan> plan_;
-    const jobs::Watch* watch_ = nullptr;
 };
 
 json::object result_of(const jobs::DownloadRequest& request, const jobs::Plan& plan,

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <sys/types.h>
+#include <utility>
 
 namespace wharf::service {
 
@@ -45,57 +47,62 @@ std::optional<uid_t> asked_for(const Call& call) {
     return std::nullopt;
 }
 
-void require_right_to_fetch(const Call& call) {
-    if (!call.rights().download) {
+/// To go on with a job needs the right to begin one like it.
+Awaitable<> require_right_to_go_on(const JobCallContext& context, Call& call) {
+    const jobs::JobInfo job = co_await context.jobs.show(id_of(call), viewer_of(call));
+    if (job.push && !call.rights().upload) {
+        throw may_not_push();
+    }
+    if (!job.push && !call.rights().download) {
         throw Error{ErrorKind::forbidden, "this account may not have files fetched",
                     "the administrator of this machine says who may: [access] download_groups"};
     }
 }
 
-json::object list_part(const std::vector<jobs::JobInfo>& page) {
+json::object list_part(const JobCallContext& context, const std::vector<jobs::JobInfo>& page) {
     json::array list;
     for (const auto& job : page) {
-        list.push_back(to_json(job));
+        list.push_back(to_json(job, context.endpoint));
     }
     return {{"jobs", std::move(list)}};
 }
 
-json::object with_files(const jobs::JobInfo& job) {
-    return {{"job", to_json(job)}, {"files", to_json(job.in_air)}};
+json::object with_files(const JobCallContext& context, const jobs::JobInfo& job) {
+    return {{"job", to_json(job, context.endpoint)}, {"files", to_json(job.in_air)}};
 }
 
-Awaitable<> list(jobs::JobTable& jobs, Call& call) {
+Awaitable<> list(const JobCallContext& context, Call& call) {
     const bool all = read_flag(call.parameters(), "all");
     const std::optional<uid_t> of = asked_for(call);
     const std::size_t size = call.wants_more() ? jobs_per_part : jobs_in_one;
     auto before = std::numeric_limits<std::uint64_t>::max();
     for (;;) {
-        const std::vector<jobs::JobInfo> page = co_await jobs.page(of, all, before, size);
+        const std::vector<jobs::JobInfo> page = co_await context.jobs.page(of, all, before, size);
         co_await call.turn();
         if (page.size() < size || !call.wants_more()) {
-            co_await call.reply(list_part(page));
+            co_await call.reply(list_part(context, page));
             co_return;
         }
         before = page.back().id;
-        co_await call.reply_more(list_part(page));
+        co_await call.reply_more(list_part(context, page));
     }
 }
 
-Awaitable<> show(jobs::JobTable& jobs, Call& call) {
-    const jobs::JobInfo job = co_await jobs.show(id_of(call), viewer_of(call));
-    co_await call.reply(with_files(job));
+Awaitable<> show(const JobCallContext& context, Call& call) {
+    const jobs::JobInfo job = co_await context.jobs.show(id_of(call), viewer_of(call));
+    co_await call.reply(with_files(context, job));
 }
 
-Awaitable<> watch(jobs::JobTable& jobs, Call& call) {
-    const auto job = jobs.find_live(id_of(call), viewer_of(call));
+Awaitable<> watch(const JobCallContext& context, Call& call) {
+    const auto job = context.jobs.find_live(id_of(call), viewer_of(call));
     while (job && !is_over(job->record().state) && job->state() != jobs::JobState::paused) {
-        co_await call.reply_more(with_files(job->info()));
+        co_await call.reply_more(with_files(context, job->info()));
         co_await job->settled_within(watch_period);
     }
     if (job) {
-        co_await call.reply(with_files(job->info()));
+        co_await call.reply(with_files(context, job->info()));
     } else {
-        co_await show(jobs, call);
+        co_await show(context, call);
     }
 }
 
@@ -106,51 +113,60 @@ hub::Token given_token(Call& call) {
 }
 
 /// A method that changes a job and answers with it.
-using Change = Awaitable<jobs::JobInfo> (*)(jobs::JobTable& jobs, Call& call);
+using Change = Awaitable<jobs::JobInfo> (*)(const JobCallContext& context, Call& call);
 
-Awaitable<> change(jobs::JobTable& jobs, Call& call, Change change) {
-    const jobs::JobInfo job = co_await change(jobs, call);
-    co_await call.reply({{"job", to_json(job)}});
+Awaitable<> change(const JobCallContext& context, Call& call, Change change) {
+    const jobs::JobInfo job = co_await change(context, call);
+    co_await call.reply({{"job", to_json(job, context.endpoint)}});
 }
 
-Awaitable<jobs::JobInfo> cancel(jobs::JobTable& jobs, Call& call) {
-    return jobs.cancel(id_of(call), viewer_of(call));
+Awaitable<jobs::JobInfo> cancel(const JobCallContext& context, Call& call) {
+    return context.jobs.cancel(id_of(call), viewer_of(call));
 }
 
-Awaitable<jobs::JobInfo> pause(jobs::JobTable& jobs, Call& call) {
-    return jobs.pause(id_of(call), viewer_of(call));
+Awaitable<jobs::JobInfo> pause(const JobCallContext& context, Call& call) {
+    return context.jobs.pause(id_of(call), viewer_of(call));
 }
 
-Awaitable<jobs::JobInfo> resume(jobs::JobTable& jobs, Call& call) {
-    require_right_to_fetch(call);
-    return jobs.resume(id_of(call), viewer_of(call), given_token(call));
+Awaitable<jobs::JobInfo> resume(const JobCallContext& context, Call& call) {
+    hub::Token token = given_token(call);
+    co_await require_right_to_go_on(context, call);
+    const jobs::JobInfo job =
+        co_await context.jobs.resume(id_of(call), viewer_of(call), std::move(token));
+    co_return job;
 }
 
-Awaitable<jobs::JobInfo> retry(jobs::JobTable& jobs, Call& call) {
-    require_right_to_fetch(call);
-    return jobs.retry(id_of(call), viewer_of(call), given_token(call));
+Awaitable<jobs::JobInfo> retry(const JobCallContext& context, Call& call) {
+    hub::Token token = given_token(call);
+    co_await require_right_to_go_on(context, call);
+    const jobs::JobInfo job =
+        co_await context.jobs.retry(id_of(call), viewer_of(call), std::move(token));
+    co_return job;
 }
 
-Awaitable<jobs::JobInfo> prioritize(jobs::JobTable& jobs, Call& call) {
+Awaitable<jobs::JobInfo> prioritize(const JobCallContext& context, Call& call) {
     const std::string_view priority = call.parameters().at("priority").as_string();
-    return jobs.prioritize(id_of(call), viewer_of(call), jobs::priority_from(priority).value());
+    return context.jobs.prioritize(id_of(call), viewer_of(call),
+                                   jobs::priority_from(priority).value());
 }
 
 } // namespace
 
-void add_job_calls(Dispatcher& dispatcher, jobs::JobTable& jobs) {
+void add_job_calls(Dispatcher& dispatcher, JobCallContext given) {
+    const auto context = std::make_shared<const JobCallContext>(std::move(given));
     dispatcher.add({.name = "org.wharf.Jobs.List",
-                    .handler = [&jobs](Call& call) { return list(jobs, call); },
+                    .handler = [context](Call& call) { return list(*context, call); },
                     .is_quick = true});
     dispatcher.add({.name = "org.wharf.Jobs.Show",
-                    .handler = [&jobs](Call& call) { return show(jobs, call); },
+                    .handler = [context](Call& call) { return show(*context, call); },
                     .is_quick = true});
     dispatcher.add({.name = "org.wharf.Jobs.Watch",
-                    .handler = [&jobs](Call& call) { return watch(jobs, call); }});
+                    .handler = [context](Call& call) { return watch(*context, call); }});
     const auto add_change = [&](std::string name, Change change) {
         dispatcher.add(
             {.name = "org.wharf.Jobs." + std::move(name),
-             .handler = [&jobs, change](Call& call) { return service::change(jobs, call, change); },
+             .handler = [context,
+                         change](Call& call) { return service::change(*context, call, change); },
              .is_quick = true});
     };
     add_change("Cancel", cancel);

@@ -1,5 +1,6 @@
 #include "daemon/service/wire.hpp"
 
+#include "daemon/hub/urls.hpp"
 #include "protocol/error_names.hpp"
 #include "protocol/utf8.hpp"
 
@@ -22,16 +23,6 @@ std::string text(const json::value& value) {
     return std::string{std::string_view{value.as_string()}};
 }
 
-std::vector<std::string> texts(const json::object& parameters, std::string_view name) {
-    std::vector<std::string> list;
-    if (const auto* value = member(parameters, name)) {
-        for (const auto& each : value->as_array()) {
-            list.push_back(text(each));
-        }
-    }
-    return list;
-}
-
 /// JSON has no unsigned numbers in our interfaces; nothing here comes near the limit.
 std::int64_t number(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
@@ -47,26 +38,41 @@ jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
     jobs::DownloadRequest request;
     request.uid = uid;
     request.repo = read_repo(parameters);
-    if (const auto* value = member(parameters, "revision")) {
-        request.revision = hub::parse_revision(text(*value)).value();
+    if (const auto revision = read_text(parameters, "revision")) {
+        request.revision = hub::parse_revision(*revision).value();
     }
-    request.filter.files = texts(parameters, "files");
-    request.filter.include = texts(parameters, "include");
-    request.filter.exclude = texts(parameters, "exclude");
+    request.filter.files = read_texts(parameters, "files");
+    request.filter.include = read_texts(parameters, "include");
+    request.filter.exclude = read_texts(parameters, "exclude");
     request.filter = jobs::check_filter(std::move(request.filter)).value();
     request.force = read_flag(parameters, "force");
-    if (const auto* value = member(parameters, "priority")) {
-        request.priority = jobs::priority_from(text(*value)).value();
+    if (const auto priority = read_text(parameters, "priority")) {
+        request.priority = jobs::priority_from(*priority).value();
     }
     return request;
 }
 
-hub::RepoId read_repo(const json::object& parameters) {
+hub::RepoId read_repo(const json::object& parameters, std::string_view name) {
     auto type = hub::RepoType::model;
-    if (const auto* value = member(parameters, "repo_type")) {
-        type = hub::repo_type_from(text(*value)).value();
+    if (const auto given = read_text(parameters, std::string{name} + "_type")) {
+        type = hub::repo_type_from(*given).value();
     }
-    return hub::RepoId::parse(type, text(parameters.at("repo"))).value();
+    return hub::RepoId::parse(type, text(parameters.at(name))).value();
+}
+
+std::optional<std::string> read_text(const json::object& parameters, std::string_view name) {
+    const auto* value = member(parameters, name);
+    return value != nullptr ? std::optional{text(*value)} : std::nullopt;
+}
+
+std::vector<std::string> read_texts(const json::object& parameters, std::string_view name) {
+    std::vector<std::string> list;
+    if (const auto* value = member(parameters, name)) {
+        for (const auto& each : value->as_array()) {
+            list.push_back(text(each));
+        }
+    }
+    return list;
 }
 
 bool read_flag(const json::object& parameters, std::string_view name) {
@@ -94,20 +100,29 @@ json::object progress_of(const jobs::JobInfo& job) {
             {"files", to_json(job.in_air)}};
 }
 
-json::object to_json(const jobs::JobInfo& job) {
+json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
     json::value failure = nullptr;
     if (job.failure) {
         failure = json::object{{"name", protocol::error_name(job.failure->kind())},
                                {"message", protocol::to_utf8(job.failure->message())},
                                {"hint", protocol::to_utf8(job.failure->hint())}};
     }
+    json::value url = nullptr;
+    if (job.push && job.state == jobs::JobState::done && !job.commit.empty()) {
+        const auto& number = job.push->outcome.pull_request;
+        url = (number ? hub::pull_request_page(endpoint, job.repo, *number)
+                      : hub::commit_page(endpoint, job.repo, job.commit))
+                  .to_string();
+    }
     return {{"id", number(job.id)},
             {"uid", number(job.uid)},
-            {"kind", "download"},
+            {"kind", job.push ? "commit" : "download"},
             {"repo", job.repo.name},
             {"repo_type", hub::name(job.repo.type)},
             {"revision", job.revision},
             {"commit", or_null(job.commit)},
+            {"url", std::move(url)},
+            {"message", job.push ? or_null(job.push->summary) : json::value(nullptr)},
             {"priority", jobs::name(job.priority)},
             {"detached", job.detached},
             {"state", jobs::name(job.state)},
@@ -122,6 +137,11 @@ json::object to_json(const jobs::JobInfo& job) {
             {"bytes_total", number(job.counts.bytes_total)},
             {"bytes_per_second", number(job.bytes_per_second)},
             {"failure", std::move(failure)}};
+}
+
+Error may_not_push() {
+    return Error{ErrorKind::forbidden, "this account may not push to the Hub",
+                 "the administrator of this machine says who may: [access] upload_groups"};
 }
 
 json::value or_null(const std::string& text) {
