@@ -1,0 +1,125 @@
+"""What tests of pushes say again and again: changes that go to a daemon, and what became of them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from tests.hub import TestHub
+from tests.support.daemon import Daemon
+from tests.support.job_calls import wait_for_state
+from tests.support.varlink_client import VarlinkClient
+
+ALICE = "hf_alice"
+MOST_FILES = 200
+"""In one call."""
+
+Changes = dict[str, "bytes | Path"]
+"""Paths in the repo to files, or to bytes that go with the call."""
+
+
+def begin(client: VarlinkClient, repo: str, **order: Any) -> int:
+    return int(client.call("Uploads.Begin", repo=repo, **{"token": ALICE, **order})["upload"])
+
+
+def add(client: VarlinkClient, upload: int, added: Changes, **more: Any) -> dict[str, Any]:
+    """Adds files (at most MOST_FILES), bytes, and what else Add takes; its answer."""
+    with contextlib.ExitStack() as held:
+        files, contents, descriptors = [], [], []
+        for path, what in added.items():
+            if isinstance(what, Path):
+                file = held.enter_context(open(what, "rb"))
+                files.append({"path": path, "descriptor": len(descriptors)})
+                descriptors.append(file.fileno())
+            else:
+                contents.append({"path": path, "content": base64.b64encode(what).decode()})
+        lists = {"files": files, "contents": contents}
+        given = {name: value for name, value in lists.items() if value}
+        return client.call("Uploads.Add", descriptors, upload=upload, **given, **more)
+
+
+def give(client: VarlinkClient, repo: str, added: Changes, order: dict[str, Any], **more: Any) -> int:
+    """A draft with all of it; its number."""
+    upload = begin(client, repo, **order)
+    entries = list(added.items())
+    for start in range(0, len(entries), MOST_FILES):
+        add(client, upload, dict(entries[start : start + MOST_FILES]))
+    if more:
+        add(client, upload, {}, **more)
+    return upload
+
+
+def submit(
+    daemon: Daemon,
+    repo: str,
+    added: Changes | None = None,
+    *,
+    deletes: dict[str, Any] | None = None,
+    copies: list[dict[str, Any]] | None = None,
+    **order: Any,
+) -> int:
+    """A push that nobody waits for; the job's number. `deletes` is as in Add: delete,
+    delete_folders, delete_patterns, below."""
+    more = {**(deletes or {}), **({"copies": copies} if copies else {})}
+    with VarlinkClient(daemon.socket) as client:
+        upload = give(client, repo, added or {}, order, **more)
+        return int(client.call("Uploads.Submit", upload=upload, detach=True)["job"])
+
+
+def push(
+    daemon: Daemon,
+    repo: str,
+    added: Changes | None = None,
+    *,
+    deletes: dict[str, Any] | None = None,
+    copies: list[dict[str, Any]] | None = None,
+    **order: Any,
+) -> dict[str, Any]:
+    """A push that somebody waits for; its result."""
+    more = {**(deletes or {}), **({"copies": copies} if copies else {})}
+    with VarlinkClient(daemon.socket) as client:
+        upload = give(client, repo, added or {}, order, **more)
+        return dict(client.call("Uploads.Submit", upload=upload)["result"])
+
+
+def done(daemon: Daemon, number: int, timeout: float = 30) -> dict[str, Any]:
+    """The job when it is done; it must not fail."""
+    found = wait_for_state(daemon, number, "done", "failed", "cancelled", timeout=timeout)
+    assert found["state"] == "done", f"{found}\n{daemon.log[-3000:]}"
+    return found
+
+
+def head(hub: TestHub, repo: str, kind: str = "model", revision: str = "main") -> str:
+    return str(hub.admin.commits(repo, kind, revision)[0]["id"])
+
+
+def titles(hub: TestHub, repo: str, revision: str = "main") -> list[str]:
+    """Of what came after the repo was made, oldest first."""
+    rows = hub.admin.commits(repo, revision=revision)
+    return [row["title"] for row in reversed(rows) if row["title"] not in ("Add files", "initial commit")]
+
+
+def tree(hub: TestHub, repo: str, kind: str = "model", revision: str = "main") -> dict[str, bytes]:
+    """All files of a revision but the one that every repo has."""
+    commit = hub.state.get(kind, repo).find_revision(revision)
+    return {
+        path: entry.blob.read()
+        for path, entry in commit.files.items()
+        if path != ".gitattributes"
+    }
+
+
+def staged(daemon: Daemon) -> list[str]:
+    """What lies in staging, relative to it."""
+    folder = daemon.cache / ".locks" / ".wharf" / "uploads"
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def write(folder: Path, **files: bytes) -> dict[str, Path]:
+    """Writes files; for `submit` under the same names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in files}
