@@ -11,10 +11,14 @@ from .repository import Discussion, Repository
 from .wire import Response, json_response
 from .writing import check_propose
 
+_PAGE = 10
+"""Discussions in one answer."""
+
 
 def register(router: Router) -> None:
     base = f"/api/{KIND}/(?P<id>{REPO_ID})/discussions"
     router.add("POST", base, create)
+    router.add("GET", base, listing)
     router.add("GET", f"{base}/(?P<number>[0-9]+)", details)
 
 
@@ -53,6 +57,24 @@ def create(ctx: Context) -> Response:
     return json_response({"num": opened.number, "pullRequest": is_pull, "url": url})
 
 
+def listing(ctx: Context) -> Response:
+    """Newest first; `p` is the page. Filters are those that `HfApi.get_repo_discussions` has."""
+    repo, query = ctx.repository(), ctx.request.query()
+    kind, status, author = (query.get(name, [""])[0] for name in ("type", "status", "author"))
+    accepted = {"open": ("open", "draft"), "closed": ("closed", "merged")}.get(status)
+    with ctx.state.lock:
+        found = [
+            _summary(repo, one)
+            for one in sorted(repo.discussions.values(), key=lambda one: -one.number)
+            if (kind in ("", "all") or one.is_pull == (kind == "pull_request"))
+            and (accepted is None or one.status in accepted)
+            and author in ("", one.author)
+        ]
+    start = int(query.get("p", ["0"])[0]) * _PAGE
+    page = found[start : start + _PAGE]
+    return json_response({"discussions": page, "count": len(found), "start": start})
+
+
 def details(ctx: Context) -> Response:
     repo = ctx.repository()
     with ctx.state.lock:
@@ -60,6 +82,18 @@ def details(ctx: Context) -> Response:
         if found is None:
             raise HubError(404, "Discussion not found")
         return json_response(_describe(repo, found))
+
+
+def _summary(repo: Repository, found: Discussion) -> dict[str, Any]:
+    return {
+        "title": found.title,
+        "num": found.number,
+        "author": {"name": found.author},
+        "createdAt": found.date,
+        "status": found.status,
+        "repo": {"name": repo.id, "type": repo.kind},
+        "isPullRequest": found.is_pull,
+    }
 
 
 def _describe(repo: Repository, found: Discussion) -> dict[str, Any]:
@@ -72,16 +106,7 @@ def _describe(repo: Repository, found: Discussion) -> dict[str, Any]:
         "author": author,
         "data": {"edited": False, "hidden": False, "latest": text, "history": []},
     }
-    value: dict[str, Any] = {
-        "title": found.title,
-        "num": found.number,
-        "author": author,
-        "createdAt": found.date,
-        "status": found.status,
-        "repo": {"name": repo.id, "type": repo.kind},
-        "isPullRequest": found.is_pull,
-        "events": [comment],
-    }
+    value = {**_summary(repo, found), "events": [comment]}
     if found.is_pull:
         value |= {"changes": {"base": "refs/heads/main"}, "filesWithConflicts": []}
     return value
