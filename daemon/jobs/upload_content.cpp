@@ -25,6 +25,7 @@ constexpr std::uint64_t hash_step = std::uint64_t{64} << 20;
 constexpr std::size_t read_bytes = std::size_t{1} << 20;
 
 constexpr std::size_t most_gitignore_bytes = 1 << 20;
+constexpr std::size_t most_warnings = 20;
 
 /// Reads until the buffer is full or the file ends.
 std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> buffer) {
@@ -170,6 +171,7 @@ Awaitable<> UploadWork::ask_some_verdicts(Batch some) {
         auto& change = state_.changes[some[i]];
         // An object without bytes cannot be sent; the official client does the same.
         const auto mode = change.size == 0 ? hub::UploadMode::regular : verdicts[i].mode;
+        note_overwriting(change, verdicts[i]);
         if (change.mode && *change.mode != mode) {
             change.oid.clear();
             change.sent = false;
@@ -178,6 +180,21 @@ Awaitable<> UploadWork::ask_some_verdicts(Batch some) {
         change.ignored = verdicts[i].ignored;
         change.remote = std::move(verdicts[i].oid);
         asked_[some[i]] = true;
+    }
+}
+
+/// Somebody else changed the file after we had looked at it first: the push goes on top of that, as
+/// it would have if it had come later, and says so.
+void UploadWork::note_overwriting(const PushChange& change, const hub::Verdict& now) {
+    if (!change.mode || change.remote == now.oid || now.oid == change.oid || now.oid.empty()) {
+        return;
+    }
+    auto& warnings = order_.outcome.warnings;
+    if (warnings.size() < most_warnings) {
+        warnings.push_back(fmt::format(
+            "'{}' was changed on the Hub while this push was under way; it is overwritten, and "
+            "what it was is in the history",
+            change.path));
     }
 }
 

@@ -104,6 +104,7 @@ class UploadWork final : public Work {
     Awaitable<std::string> read_start(const PushChange* change, std::size_t most);
     Awaitable<> ask_verdicts(Batch batch);
     Awaitable<> ask_some_verdicts(Batch some);
+    void note_overwriting(const PushChange& change, const hub::Verdict& now);
     Awaitable<> bring_contents(const Batch* batch);
     Awaitable<> bring_some(const Batch* batch, std::size_t* next);
     Awaitable<> bring(PushChange* change);

@@ -111,6 +111,18 @@ json::object progress_of(const jobs::JobInfo& job) {
             {"files", to_json(job.in_air)}};
 }
 
+/// Null for what cannot have any.
+json::value warnings_of(const jobs::JobInfo& job) {
+    if (!job.push) {
+        return nullptr;
+    }
+    json::array warnings;
+    for (const auto& warning : job.push->outcome.warnings) {
+        warnings.push_back(json::string{protocol::to_utf8(warning)});
+    }
+    return warnings;
+}
+
 json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
     json::value failure = nullptr;
     if (job.failure) {
@@ -127,6 +139,7 @@ json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
             {"commit", or_null(job.commit)},
             {"message", job.push ? or_null(job.push->summary) : json::value(nullptr)},
             {"url", page_of(job, endpoint)},
+            {"warnings", warnings_of(job)},
             {"priority", jobs::name(job.priority)},
             {"detached", job.detached},
             {"state", jobs::name(job.state)},
