@@ -7,7 +7,6 @@
 // exclude each other); if ours follows on the parent, it is in; if another one does, ours can never
 // arrive any more.
 #include "base/log.hpp"
-#include "daemon/jobs/upload_asking.hpp"
 #include "daemon/jobs/upload_work.hpp"
 
 #include <fmt/format.h>
@@ -46,30 +45,30 @@ std::string_view trimmed(std::string_view text) noexcept {
                : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
-Awaitable<> ask_commit(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_commit(hub::UploadClient& hub, hub::CommitTarget target,
                        std::shared_ptr<net::RequestBody> body, std::string* commit) {
     const hub::CommitAnswer answer = co_await hub.commit(std::move(target), std::move(body));
     *commit = answer.commit;
 }
 
-Awaitable<> ask_history(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_history(hub::UploadClient& hub, hub::CommitTarget target,
                         std::vector<hub::CommitEntry>* history) {
     *history = co_await hub.commits(std::move(target));
 }
 
-Awaitable<> ask_paths(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_paths(hub::UploadClient& hub, hub::CommitTarget target,
                       std::vector<std::string> paths, std::vector<hub::PathInfo>* found) {
     std::vector<hub::PathInfo> some = co_await hub.paths_info(std::move(target), std::move(paths));
     std::ranges::move(some, std::back_inserter(*found));
 }
 
-Awaitable<> ask_pull_request(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+Awaitable<> ask_pull_request(hub::UploadClient& hub, hub::CommitTarget target, std::string title,
                              std::string description, std::uint64_t* number) {
     *number = co_await hub.open_pull_request(std::move(target.repo), std::move(title),
                                              std::move(description), std::move(target.token));
 }
 
-Awaitable<> ask_pull_requests(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+Awaitable<> ask_pull_requests(hub::UploadClient& hub, hub::CommitTarget target, std::string title,
                               std::vector<std::uint64_t>* numbers) {
     *numbers = co_await hub.find_pull_requests(std::move(target.repo), std::move(title),
                                                std::move(target.token));
@@ -219,11 +218,8 @@ Awaitable<std::string> UploadWork::send_commit(SentCommit commit,
         {.summary = commit.title, .description = order_.description, .parent = commit.parent},
         std::move(lines));
     std::string id;
-    co_await ask(
-        [&, this](hub::UploadClient hub) {
-            return ask_commit(std::move(hub), target(), body, &id);
-        },
-        1);
+    co_await ask([&, this](hub::UploadClient& hub) { return ask_commit(hub, target(), body, &id); },
+                 1);
     co_return id;
 }
 
@@ -289,9 +285,8 @@ Awaitable<std::string> UploadWork::arrived_as(std::string head) {
         co_return std::string{};
     }
     std::vector<hub::CommitEntry> history;
-    co_await ask([this, &history](hub::UploadClient hub) {
-        return ask_history(std::move(hub), target(), &history);
-    });
+    co_await ask(
+        [this, &history](hub::UploadClient& hub) { return ask_history(hub, target(), &history); });
     const auto parent = std::ranges::find(history, sent.parent, &hub::CommitEntry::id);
     if (parent == history.begin() || parent == history.end()) {
         co_return std::string{};
@@ -322,9 +317,7 @@ Awaitable<bool> UploadWork::is_ours(std::string commit) {
         paths.push_back(place->first);
         ++place;
         if (paths.size() == hub::paths_per_request || place == wanted.end()) {
-            co_await ask([&](hub::UploadClient hub) {
-                return ask_paths(std::move(hub), at, paths, &found);
-            });
+            co_await ask([&](hub::UploadClient& hub) { return ask_paths(hub, at, paths, &found); });
             paths.clear();
         }
     }
@@ -370,9 +363,8 @@ Awaitable<> UploadWork::open_pull_request(std::string base) {
         state_.pending = pending;
         std::uint64_t opened = 0;
         co_await ask(
-            [&, this](hub::UploadClient hub) {
-                return ask_pull_request(std::move(hub), target(), order_.summary,
-                                        order_.description, &opened);
+            [&, this](hub::UploadClient& hub) {
+                return ask_pull_request(hub, target(), order_.summary, order_.description, &opened);
             },
             1);
         number = opened;
@@ -388,8 +380,8 @@ Awaitable<> UploadWork::open_pull_request(std::string base) {
 /// One that was opened, and whose answer was lost: of our title, and with nothing in it yet.
 Awaitable<std::optional<std::uint64_t>> UploadWork::lost_pull_request(std::string base) {
     std::vector<std::uint64_t> numbers;
-    co_await ask([this, &numbers](hub::UploadClient hub) {
-        return ask_pull_requests(std::move(hub), target(), order_.summary, &numbers);
+    co_await ask([this, &numbers](hub::UploadClient& hub) {
+        return ask_pull_requests(hub, target(), order_.summary, &numbers);
     });
     for (const auto number : numbers) {
         state_.pull_request = number; // what head() looks at
