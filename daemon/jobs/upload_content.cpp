@@ -187,11 +187,7 @@ Awaitable<> UploadWork::bring_contents(const Batch* batch) {
     co_await async::do_all(
         fmt::format("files of job {}", record_.id), batch->size(), context_.files_at_once,
         [this, batch](std::size_t place) { return bring(&state_.changes[(*batch)[place]]); });
-    std::vector<PushChange> brought;
-    for (const auto place : *batch) {
-        brought.push_back(state_.changes[place]);
-    }
-    co_await save(std::move(brought));
+    co_await save(copies_of(*batch));
 }
 
 Awaitable<> UploadWork::bring(PushChange* change) {

@@ -152,6 +152,9 @@ Awaitable<> UploadWork::push_batch() {
     if (base != base_) { // what the Hub said of files was about another commit
         base_ = base;
         asked_.assign(state_.changes.size(), false);
+        for (auto& change : state_.changes) {
+            change.sent = change.sent && change.kind != PushChange::Kind::copy;
+        }
     }
     co_await resolve_copies(base);
     co_await check_readme();
@@ -249,6 +252,7 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
     change->staged = std::move(taken.name);
     change->size = taken.size;
     change->known_etag = std::move(taken.etag);
+    change->oid.clear(); // of when the source was another
     std::vector<PushChange> changed{*change};
     co_await save(std::move(changed));
 }

@@ -110,15 +110,19 @@ class UploadWork final : public Work {
 
     // Commits (upload_commits.cpp).
     Awaitable<> commit_batch(Batch batch, std::string base);
+    std::vector<PushChange> copies_of(const Batch& batch) const;
+    Awaitable<> nothing_to_commit(Batch batch);
+    Awaitable<> take_down_commit(Batch batch, std::string base);
     Awaitable<std::vector<hub::CommitLine>> lines_of(Batch batch, std::string base);
     Awaitable<std::string> send_commit(SentCommit commit, std::vector<hub::CommitLine> lines);
     Awaitable<> recover(Error error);
+    Awaitable<> forget_commit();
     Awaitable<> settle_pending();
     Awaitable<std::string> arrived_as(std::string head);
     Awaitable<bool> is_ours(std::string commit);
     Awaitable<> commit_is_in(std::string commit);
     Awaitable<> open_pull_request(std::string base);
-    Awaitable<std::optional<std::uint64_t>> lost_pull_request(std::string base);
+    Awaitable<std::optional<std::uint64_t>> lost_pull_request(std::vector<std::string> bases);
     Error conflict(const std::string& head) const;
 
     const UploadContext& context_;
