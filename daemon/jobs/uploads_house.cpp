@@ -64,9 +64,9 @@ Awaitable<> Uploads::remove(std::uint64_t upload) {
     }
 }
 
-Awaitable<> Uploads::keep_house() {
+Awaitable<> Uploads::keep_house(std::vector<std::uint64_t> in_use) {
     try {
-        co_await context_.staged.keep_only(jobs_.uploads_at_start());
+        co_await context_.staged.keep_only(std::move(in_use));
     } catch (const Error& error) {
         log::warning("jobs", "{}", error.message());
     }
