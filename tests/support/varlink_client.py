@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,11 +59,27 @@ class VarlinkClient:
     def close(self) -> None:
         self._socket.close()
 
-    def send(self, method: str, *, more: bool = False, **parameters: Any) -> None:
-        """A call whose answers are read with `receive`, or by nobody: `send("Jobs.Show", id=7)`."""
+    def send(
+        self,
+        method: str,
+        *,
+        more: bool = False,
+        oneway: bool = False,
+        passed: Sequence[int] = (),
+        **parameters: Any,
+    ) -> None:
+        """A call whose answers are read with `receive`, or by nobody: `send("Jobs.Show", id=7)`.
+
+        The descriptors `passed` go with it.
+        """
         name = method if method.startswith("org.") else f"org.wharf.{method}"
-        message = {"method": name, "parameters": parameters, **({"more": True} if more else {})}
-        self._socket.sendall(json.dumps(message).encode() + b"\0")
+        message: dict[str, Any] = {"method": name, "parameters": parameters}
+        message |= {flag: True for flag, on in (("more", more), ("oneway", oneway)) if on}
+        data = json.dumps(message).encode() + b"\0"
+        if passed:
+            sent = socket.send_fds(self._socket, [data], list(passed))
+            data = data[sent:]
+        self._socket.sendall(data)
 
     def receive(self) -> tuple[dict[str, Any], bool]:
         """The next answer, and whether others follow."""
@@ -78,8 +94,10 @@ class VarlinkClient:
             raise CallFailed(reply["error"], reply.get("parameters") or {})
         return reply.get("parameters") or {}, bool(reply.get("continues"))
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self.send(method, **parameters)
+    def call(
+        self, method: str, *, passed: Sequence[int] = (), **parameters: Any
+    ) -> dict[str, Any]:
+        self.send(method, passed=passed, **parameters)
         return self.receive()[0]
 
     def stream(self, method: str, **parameters: Any) -> Iterator[dict[str, Any]]:
