@@ -82,7 +82,7 @@ def test_same_trees(
 ) -> None:  # fmt: skip
     place = options or ["."]
     url = push(daemon, repos["ours"], folder, *place)
-    theirs = official.cli("upload", repos["theirs"], str(folder), *place, HF_TOKEN=ALICE)
+    theirs = official.cli("upload", repos["theirs"], str(folder), *place, "--token", ALICE)
     assert theirs.returncode == 0, theirs.stderr
     assert hub.admin.files(repos["ours"]) == hub.admin.files(repos["theirs"])
     assert url.endswith(f"/{repos['ours']}/commit/{head(hub, repos['ours'])}")
@@ -94,7 +94,7 @@ def test_one_file(
 ) -> None:
     push(daemon, repos["ours"], folder / "small.bin", "weights/w.bin")
     file = str(folder / "small.bin")
-    ended = official.cli("upload", repos["theirs"], file, "weights/w.bin", HF_TOKEN=ALICE)
+    ended = official.cli("upload", repos["theirs"], file, "weights/w.bin", "--token", ALICE)
     assert ended.returncode == 0, ended.stderr
     assert hub.admin.files(repos["ours"]) == hub.admin.files(repos["theirs"])
 

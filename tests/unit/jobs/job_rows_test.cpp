@@ -25,16 +25,16 @@ WallClock::time_point now() {
 JobRecord full_record(std::uint64_t id) {
     JobRecord record;
     record.id = id;
-    record.order = {.uid = 1000,
-                    .repo = {wharf::hub::RepoType::dataset, "org/data"},
-                    .revision = "refs/pr/1",
-                    .commit = std::string(40, 'c'),
-                    .token = wharf::hub::Token{"hf_secret"},
-                    .what = DownloadOrder{.ref_before = "",
-                                          .filter = {.files = {"b", "a"},
-                                                     .include = {"*.json"},
-                                                     .exclude = {"x/", "y"}},
-                                          .force = true}};
+    record.order = {
+        .uid = 1000,
+        .repo = {wharf::hub::RepoType::dataset, "org/data"},
+        .revision = "refs/pr/1",
+        .commit = std::string(40, 'c'),
+        .token = wharf::hub::Token{"hf_secret"},
+        .what = DownloadOrder{
+            .ref_before = "",
+            .filter = {.files = {"b", "a"}, .include = {"*.json"}, .exclude = {"x/", "y"}},
+            .force = true}};
     record.priority = Priority::background;
     record.detached = true;
     record.held = true;
