@@ -34,15 +34,17 @@ void Uploads::job_over(const JobRecord& record) {
 void Uploads::audit(const JobRecord& record) {
     const auto& order = record.order;
     const bool is_done = record.state == JobState::done;
-    const auto what = is_done ? order.commit : order.push().summary;
+    const bool has_failed = record.state == JobState::failed && record.failure;
+    const auto result = is_done      ? std::string_view{"ok"}
+                        : has_failed ? name(record.failure->kind())
+                                     : name(record.state);
     context_.audit.record(
         {.action = access::AuditEvent::Action::upload,
          .uid = order.uid,
          .repo = hub::describe(order.repo),
-         .detail = fmt::format("{} at {}: job {}", order.revision, what, record.id),
-         .result = is_done          ? "ok"
-                   : record.failure ? std::string{name(record.failure->kind())}
-                                    : std::string{name(record.state)},
+         .detail = fmt::format("{}: {}, job {}", order.revision,
+                               is_done ? order.commit : order.push().summary, record.id),
+         .result = std::string{result},
          .restricted = !context_.gate.is_public(order.repo)});
 }
 
