@@ -19,6 +19,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t most_drafts_of_account = 16;
 
+/// The Hub takes no commit without a title.
+constexpr std::string_view default_summary = "Upload with wharf";
+
+bool is_blank(std::string_view text) noexcept {
+    return text.find_first_not_of(" \t") == std::string_view::npos;
+}
+
 /// A change is about 300 bytes in memory while its push runs.
 constexpr std::int64_t most_changes = 250'000;
 constexpr std::size_t most_attached = 4'000; ///< descriptors stay open
@@ -117,7 +124,8 @@ Awaitable<std::uint64_t> Uploads::begin(UploadRequest request) {
     }
     auto message =
         split_message(std::move(request.commit.summary), std::move(request.commit.description));
-    request.commit.summary = std::move(message.summary);
+    request.commit.summary =
+        is_blank(message.summary) ? std::string{default_summary} : std::move(message.summary);
     request.commit.description = std::move(message.description);
     require_few_drafts(uid);
     const std::uint64_t upload =

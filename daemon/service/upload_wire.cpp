@@ -34,13 +34,6 @@ std::string read_message(const json::object& parameters, std::string_view name) 
     return text;
 }
 
-/// The Hub takes no commit without a title.
-std::string read_title(const json::object& parameters) {
-    auto text = read_message(parameters, "message");
-    const bool is_blank = text.find_first_not_of(" \t\r\n") == std::string::npos;
-    return is_blank ? "Upload with wharf" : std::move(text);
-}
-
 /// The branch is compared with it, so it must be whole.
 std::string read_parent(const json::object& parameters) {
     auto parent = read_text(parameters, "parent_commit").value_or("");
@@ -149,7 +142,7 @@ jobs::UploadRequest read_upload(const json::object& parameters, uid_t uid) {
     if (const auto revision = read_text(parameters, "revision")) {
         request.revision = hub::parse_revision(*revision).value();
     }
-    request.commit.summary = read_title(parameters);
+    request.commit.summary = read_message(parameters, "message");
     request.commit.description = read_message(parameters, "description");
     request.commit.parent = read_parent(parameters);
     request.commit.create_pr = read_flag(parameters, "create_pr");
