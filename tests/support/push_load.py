@@ -18,8 +18,8 @@ from tests.support.trials import KIB, MIB
 from tests.support.varlink_client import VarlinkClient
 
 PART = 256 * KIB
-"""Large files above four of these go up in parts of this size."""
-HUB_SETTINGS = {"lfs_part_size": PART, "lfs_multipart_above": 4 * PART}
+"""Large files above this go up in parts of this size."""
+HUB_SETTINGS = {"lfs_part_size": PART, "lfs_multipart_above": PART}
 BRANCHES = ("main", "dev/x")
 _SERIES_FROM = 250
 """Files from which on a push may become several commits."""
@@ -132,7 +132,7 @@ class PushLoad:
     def _fill(self, push: Push, name: str, kind: str) -> None:
         """Each has a large and a small file that can be copied or deleted."""
         numbers = self._random
-        large = numbers.randrange(60 * KIB, 4 * PART)
+        large = numbers.randrange(60 * KIB, PART)
         if kind in ("parts", "folder"):
             large = numbers.randrange(6 * PART, 24 * PART)
         folder = self._folder / name
