@@ -325,6 +325,16 @@ void Uploads::require_quota(uid_t uid, std::uint64_t more) const {
     }
 }
 
+std::set<uid_t> Uploads::accounts() const {
+    std::set<uid_t> accounts;
+    for (const auto& [upload, kept] : kept_) {
+        if (kept.bytes > 0) {
+            accounts.insert(kept.uid);
+        }
+    }
+    return accounts;
+}
+
 std::uint64_t Uploads::staged_bytes(uid_t uid) const {
     std::uint64_t sum = 0;
     for (const auto& [upload, kept] : kept_) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -97,6 +98,9 @@ class Uploads {
 
     /// Bytes of an account that are staged now.
     std::uint64_t staged_bytes(uid_t uid) const;
+
+    /// Who has files staged.
+    std::set<uid_t> accounts() const;
 
     /// Waits until nothing is removed any more.
     Awaitable<> stop();
