@@ -385,8 +385,10 @@ Awaitable<> UploadWork::open_pull_request(std::string base) {
     changed_();
 }
 
-/// One that was opened, and whose answer was lost: of our title, and with nothing in it yet.
+/// One that was opened, and whose answer was lost: of our title, and with nothing in it yet. It
+/// begins where the default branch was then.
 Awaitable<std::optional<std::uint64_t>> UploadWork::lost_pull_request(std::string base) {
+    const std::string parent = state_.pending->parent;
     std::vector<std::uint64_t> numbers;
     co_await ask([this, &numbers](hub::UploadClient hub) {
         return ask_pull_requests(std::move(hub), target(), order_.summary, &numbers);
@@ -394,7 +396,7 @@ Awaitable<std::optional<std::uint64_t>> UploadWork::lost_pull_request(std::strin
     for (const auto number : numbers) {
         state_.pull_request = number; // what head() looks at
         const std::string at = co_await head();
-        if (at == base) {
+        if (at == base || at == parent) {
             co_return number;
         }
     }

@@ -11,10 +11,13 @@ from .repository import Discussion, Repository
 from .wire import Response, json_response
 from .writing import check_propose
 
+_PAGE = 10
+
 
 def register(router: Router) -> None:
     base = f"/api/{KIND}/(?P<id>{REPO_ID})/discussions"
     router.add("POST", base, create)
+    router.add("GET", base, listing)
     router.add("GET", f"{base}/(?P<number>[0-9]+)", details)
 
 
@@ -53,6 +56,23 @@ def create(ctx: Context) -> Response:
     return json_response({"num": opened.number, "pullRequest": is_pull, "url": url})
 
 
+def listing(ctx: Context) -> Response:
+    """Newest first, by pages that are counted from 0."""
+    repo = ctx.repository()
+    asked = {name: values[0] for name, values in ctx.request.query().items()}
+    start = int(asked.get("p", "0")) * _PAGE
+    kind, status = asked.get("type", "all"), asked.get("status", "all")
+    with ctx.state.lock:
+        found = [
+            _summary(repo, each)
+            for _, each in sorted(repo.discussions.items(), reverse=True)
+            if kind in ("all", "pull_request" if each.is_pull else "discussion")
+            and status in ("all", "open" if each.status in ("open", "draft") else "closed")
+        ]
+    page = found[start : start + _PAGE]
+    return json_response({"discussions": page, "count": len(found), "start": start})
+
+
 def details(ctx: Context) -> Response:
     repo = ctx.repository()
     with ctx.state.lock:
@@ -60,6 +80,18 @@ def details(ctx: Context) -> Response:
         if found is None:
             raise HubError(404, "Discussion not found")
         return json_response(_describe(repo, found))
+
+
+def _summary(repo: Repository, found: Discussion) -> dict[str, Any]:
+    return {
+        "title": found.title,
+        "num": found.number,
+        "author": {"name": found.author},
+        "createdAt": found.date,
+        "status": found.status,
+        "repo": {"name": repo.id, "type": repo.kind},
+        "isPullRequest": found.is_pull,
+    }
 
 
 def _describe(repo: Repository, found: Discussion) -> dict[str, Any]:
@@ -72,16 +104,7 @@ def _describe(repo: Repository, found: Discussion) -> dict[str, Any]:
         "author": author,
         "data": {"edited": False, "hidden": False, "latest": text, "history": []},
     }
-    value: dict[str, Any] = {
-        "title": found.title,
-        "num": found.number,
-        "author": author,
-        "createdAt": found.date,
-        "status": found.status,
-        "repo": {"name": repo.id, "type": repo.kind},
-        "isPullRequest": found.is_pull,
-        "events": [comment],
-    }
+    value = {**_summary(repo, found), "events": [comment]}
     if found.is_pull:
         value |= {"changes": {"base": "refs/heads/main"}, "filesWithConflicts": []}
     return value
