@@ -223,8 +223,10 @@ def test_parts_are_resumed_after_kill_9(
 ) -> None:
     hub.admin.configure(lfs_part_size=PART, lfs_multipart_above=PART)
     source = write(tmp_path / "in", **{"w.bin": LARGE, "v.bin": LARGE[::-1][: 3 * MIB]})
+    # Stuck, and lost when the daemon is: else what is in the kernel's buffers would still arrive.
+    lost = [{"kind": "upload_stall", "seconds": 30}, {"kind": "upload_reset", "after": 500_000}]
     stuck = [
-        hub.faults.add("upload_stall", seconds=30, match=PUT | {"part": part}, times=None)
+        hub.faults.add(actions=lost, match=PUT | {"part": part}, times=None)
         for part in range(9, 14)
     ]
     number = submit(box, repo, dict(source), message="Once")
