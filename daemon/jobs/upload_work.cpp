@@ -283,7 +283,8 @@ Awaitable<> UploadWork::finish() {
     auto& outcome = order_.outcome;
     outcome.files = static_cast<std::uint64_t>(
         std::ranges::count_if(state_.changes, [](const PushChange& change) {
-            return change.commit != 0 && !change.ignored && !change.is_no_op();
+            return change.commit != 0 && !change.is_deletion() && !change.ignored &&
+                   !change.is_no_op();
         }));
     record_.order.commit = commit;
     changed_();

@@ -161,6 +161,10 @@ def test_pull_requests(hub: TestHub, repo: Uploader) -> None:
     assert json.loads(draft.body)["num"] == 2
     details = json.loads(fetch(carol.api("discussions/2")).body)
     assert (details["status"], details["isPullRequest"]) == ("draft", True)
+    pulls = json.loads(fetch(carol.api("discussions?p=0&type=pull_request&status=all")).body)
+    assert (pulls["count"], pulls["start"]) == (2, 0)
+    assert [found["num"] for found in pulls["discussions"]] == [2, 1]
+    assert json.loads(fetch(carol.api("discussions?p=1")).body)["discussions"] == []
     assert carol.commit(header("Into it"), revision="refs%2Fpr%2F2").status == 200
     reply = json.loads(repo.commit(header("Third"), revision="main?create_pr=1").body)
     assert reply["pullRequestUrl"].endswith("/discussions/3")

@@ -13,7 +13,7 @@ from tests.support.daemon import Daemon
 from tests.support.job_calls import wait_for_state
 from tests.support.official_client import OfficialClient
 from tests.support.official_uploads import make_folder
-from tests.support.pushes import ALICE, Changes, head, push, staged, submit, titles, tree, write
+from tests.support.pushes import ALICE, Changes, head, push, repo_name, staged, submit, titles, tree, write
 from tests.support.scenes import check_snapshot, repo_folder
 from tests.support.trials import QUICK, content, eventually, watched
 from tests.support.varlink_client import CallFailed
@@ -38,9 +38,7 @@ def box(module_daemon: Daemon, hub: TestHub) -> Daemon:
 @pytest.fixture
 def make(hub: TestHub, request: pytest.FixtureRequest) -> Iterator[Make]:
     """Makes repos whose names begin alike; `make.name` is such a name."""
-    base = "wonderland/push-" + request.node.name.removeprefix("test_").translate(
-        str.maketrans("_[]", "---")
-    ).rstrip("-")
+    base = repo_name(request.node.name)
 
     def made(suffix: str = "", files: dict[str, object] | None = None, **more: object) -> str:
         hub.admin.create_repo(base + suffix, files={"config.json": "{}"} if files is None else files, **more)

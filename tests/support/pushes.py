@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
@@ -16,12 +18,36 @@ ALICE = "hf_alice"
 MOST_FILES = 200
 """In one call."""
 
+MOST_BYTES = 64 << 10
+"""Of a file whose bytes go with the call; larger ones are handed over as a descriptor."""
+
 Changes = dict[str, "bytes | Path"]
-"""Paths in the repo to files, or to bytes that go with the call."""
+"""Paths in the repo to files, or to bytes."""
+
+
+def repo_name(test: str) -> str:
+    """A repo's name that no other test has, of an organisation that alice belongs to."""
+    return "wonderland/push-" + re.sub("[^a-z0-9]+", "-", test.removeprefix("test_").lower()).strip("-")
+
+
+def new_repo(hub: TestHub, test: str) -> str:
+    """A public model with a small file; its name."""
+    name = repo_name(test)
+    hub.admin.create_repo(name, files={"config.json": "{}"})
+    return name
 
 
 def begin(client: VarlinkClient, repo: str, **order: Any) -> int:
     return int(client.call("Uploads.Begin", repo=repo, **{"token": ALICE, **order})["upload"])
+
+
+def opened(what: bytes | Path) -> IO[bytes]:
+    if isinstance(what, Path):
+        return open(what, "rb")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(what)
+        file.flush()
+        return open(file.name, "rb")
 
 
 def add(client: VarlinkClient, upload: int, added: Changes, **more: Any) -> dict[str, Any]:
@@ -29,8 +55,8 @@ def add(client: VarlinkClient, upload: int, added: Changes, **more: Any) -> dict
     with contextlib.ExitStack() as held:
         files, contents, descriptors = [], [], []
         for path, what in added.items():
-            if isinstance(what, Path):
-                file = held.enter_context(open(what, "rb"))
+            if isinstance(what, Path) or len(what) > MOST_BYTES:
+                file = held.enter_context(opened(what))
                 files.append({"path": path, "descriptor": len(descriptors)})
                 descriptors.append(file.fileno())
             else:
