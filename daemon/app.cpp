@@ -258,10 +258,11 @@ App::Impl::Impl(Config c, Reload r)
          .whoami = [this](hub::Token token) { return inquiry.whoami(std::move(token)); },
          .token_changed = [this](uid_t uid) { gatekeeper.forget_account(uid); }});
     service::add_quota_calls(
-        dispatcher,
-        {.quotas = quotas, .accounts = accounts, .jobs = jobs, .staged_bytes = [this](uid_t uid) {
-             return uploads.staged_bytes(uid);
-         }});
+        dispatcher, {.quotas = quotas,
+                     .accounts = accounts,
+                     .jobs = jobs,
+                     .staged_bytes = [this](uid_t uid) { return uploads.staged_bytes(uid); },
+                     .pushers = [this] { return uploads.accounts(); }});
     daemon_calls.add_to(dispatcher);
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;

@@ -66,8 +66,8 @@ Example:
 
 constexpr std::string_view watch_help = R"help(Usage: wharf jobs watch [OPTIONS] ID
 
-Shows a job's progress until it ends or is paused, of a push then the commit's URL. Watching keeps no job running, and
-Ctrl-C ends the watching only.
+Shows a job's progress until it ends or is paused, and of a push then the commit's URL.
+Watching keeps no job running, and Ctrl-C ends the watching only.
 
 Options:
   --format FORMAT   human (default; also auto, agent), json or quiet

@@ -120,6 +120,9 @@ std::string render_job(const ShownJob& shown, TimePoint now) {
     line("commit", job.commit.value_or(""));
     line("message", job.message.value_or(""));
     line("url", job.url.value_or(""));
+    for (const std::string& warning : job.warnings) {
+        line("warning", warning);
+    }
     line("priority", job.priority);
     line("user", std::to_string(job.uid));
     line("created", full_time(job.created));

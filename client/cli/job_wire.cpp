@@ -20,6 +20,21 @@ std::optional<JobFailure> read_failure(const json::object& job) {
 
 } // namespace
 
+std::vector<std::string> read_warnings(const json::object& object) {
+    std::vector<std::string> warnings;
+    const json::value* list = object.if_contains("warnings");
+    if (list == nullptr || list->is_null()) {
+        return warnings;
+    }
+    for (const json::value& warning : list_member(object, "warnings")) {
+        if (!warning.is_string()) {
+            throw Error{ErrorKind::protocol, "the daemon's answer has a warning that is no text"};
+        }
+        warnings.emplace_back(warning.get_string());
+    }
+    return warnings;
+}
+
 bool Job::has_ended() const noexcept {
     return state == "done" || state == "failed" || state == "cancelled";
 }
@@ -35,6 +50,7 @@ Job read_job(const json::object& object) {
     job.kind = optional_text_member(object, "kind").value_or("download");
     job.message = optional_text_member(object, "message");
     job.url = optional_text_member(object, "url");
+    job.warnings = read_warnings(object);
     job.priority = optional_text_member(object, "priority").value_or("normal");
     job.detached = object.contains("detached") && flag_member(object, "detached");
     job.state = text_member(object, "state");

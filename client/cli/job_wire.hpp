@@ -28,6 +28,7 @@ struct Job {
     std::optional<std::string> commit;
     std::string kind = "download";      ///< or "commit"
     std::optional<std::string> message; ///< of a commit
+    std::vector<std::string> warnings;  ///< of a commit
     std::optional<std::string> url;     ///< of a commit that is made, or of its pull request
     std::string priority;
     bool detached = false;
@@ -55,6 +56,9 @@ struct ShownJob {
     Job job;
     std::vector<FileProgress> files; ///< some of those in the air
 };
+
+/// The member "warnings", of a push's job or result; none if it is not there.
+std::vector<std::string> read_warnings(const boost::json::object& object);
 
 Job read_job(const json::object& object);
 ShownJob read_shown_job(const json::object& parameters);

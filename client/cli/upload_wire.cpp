@@ -1,6 +1,7 @@
 #include "client/cli/upload_wire.hpp"
 
 #include "base/error.hpp"
+#include "client/cli/job_wire.hpp"
 #include "client/cli/json_fields.hpp"
 
 #include <boost/json/array.hpp>
@@ -18,12 +19,7 @@ UploadResult read_result(const json::object& object) {
     result.commits = size_member(object, "commits");
     result.files = size_member(object, "files");
     result.bytes_sent = size_member(object, "bytes_sent");
-    for (const json::value& warning : list_member(object, "warnings")) {
-        if (!warning.is_string()) {
-            throw Error{ErrorKind::protocol, "the daemon's answer has a warning that is no text"};
-        }
-        result.warnings.emplace_back(warning.get_string());
-    }
+    result.warnings = read_warnings(object);
     return result;
 }
 

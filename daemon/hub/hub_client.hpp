@@ -88,9 +88,6 @@ class HubClient {
 
     const net::Url& endpoint() const noexcept { return endpoint_; }
 
-    /// What it speaks over, for the other half of the protocol.
-    Transport& transport() noexcept { return *transport_; }
-
   private:
     Awaitable<ApiAnswer> ask(net::Url url, Token token, Subject subject);
 

@@ -2,18 +2,16 @@
 // that was cancelled or failed leaves nothing behind but what the store holds; the next one begins
 // again and finds it there.
 //
-// While files arrive, those that take files from the list (fetch_some) do not wait for their
-// pointers: fetch_missing() puts all that have arrived into the snapshot in one go, again and
-// again. So many small files cost the store's thread a few calls, not one each.
+// While files arrive, one of the tasks that fetch them puts all that have come into the snapshot in
+// one go, again and again, and the others do not wait for their pointers. So many small files cost
+// the store's thread a few calls, not one each.
 #include "daemon/jobs/download_work.hpp"
 
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
-#include "daemon/async/task_group.hpp"
+#include "daemon/async/do_all.hpp"
 #include "daemon/hub/hub_error.hpp"
 
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -106,7 +104,6 @@ Awaitable<> DownloadWork::sort_out() {
         count(wanted, lacking);
         co_await check_unverified(std::move(left.unverified));
     }
-    std::ranges::reverse(missing_); // taken from the back, so in the order asked
 }
 
 /// Blobs that another program put there become ours when their bytes are right.
@@ -191,51 +188,9 @@ Awaitable<bool> DownloadWork::has_room() {
 }
 
 Awaitable<> DownloadWork::fetch_missing() {
-    trouble_ = nullptr;
-    async::TaskGroup fetchers{context_.executor};
-    fetchers_ = std::min(context_.files_at_once, missing_.size());
-    for (std::size_t i = fetchers_; i > 0; --i) {
-        fetchers.spawn(fmt::format("files of job {}", record_.id), fetch_some());
-    }
-    std::exception_ptr failure;
-    try {
-        while (!arrived_.empty() || (fetchers_ > 0 && !trouble_)) {
-            if (arrived_.empty()) {
-                co_await changed_.wait();
-            } else {
-                co_await place(std::exchange(arrived_, {}));
-            }
-        }
-    } catch (...) { // rethrown when the fetchers, who use this work, are gone
-        failure = std::current_exception();
-    }
-    fetchers.cancel();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await fetchers.join();
-    co_await asio::this_coro::reset_cancellation_state();
-    if (failure || trouble_) {
-        std::rethrow_exception(failure ? failure : trouble_);
-    }
-}
-
-/// Takes files and brings them until none is left or one cannot be had.
-Awaitable<> DownloadWork::fetch_some() {
-    const ScopeExit tell{[this] {
-        --fetchers_;
-        changed_.notify_all();
-    }};
-    try {
-        while (!missing_.empty() && !trouble_) {
-            const auto* entry = missing_.back();
-            missing_.pop_back();
-            co_await fetch(*entry);
-            changed_.notify_all();
-        }
-    } catch (...) { // rethrown by fetch_missing(): a file that did not come must not be forgotten
-        if (!trouble_) {
-            trouble_ = std::current_exception();
-        }
-    }
+    co_await async::do_all(fmt::format("files of job {}", record_.id), missing_.size(),
+                           context_.files_at_once,
+                           [this](std::size_t place) { return fetch(*missing_[place]); });
 }
 
 Awaitable<> DownloadWork::fetch(const hub::TreeEntry& entry) {
@@ -255,6 +210,19 @@ Awaitable<> DownloadWork::fetch(const hub::TreeEntry& entry) {
     }
     counted_.bytes_done += entry.size;
     arrived_.push_back(entry);
+    co_await place_arrived();
+}
+
+/// Whoever is at it takes what arrives meanwhile along: many small files are few looks at the disk.
+Awaitable<> DownloadWork::place_arrived() {
+    if (placing_) {
+        co_return;
+    }
+    placing_ = true;
+    const ScopeExit over{[this] { placing_ = false; }};
+    while (!arrived_.empty()) {
+        co_await place(std::exchange(arrived_, {}));
+    }
 }
 
 Awaitable<> DownloadWork::place(store::Entries arrived) {

@@ -3,14 +3,12 @@
 #include "daemon/access/audit.hpp"
 #include "daemon/access/gate.hpp"
 #include "daemon/access/quota.hpp"
-#include "daemon/async/event.hpp"
 #include "daemon/jobs/room.hpp"
 #include "daemon/jobs/work.hpp"
 #include "daemon/transfer/flights.hpp"
 #include "daemon/transfer/lookups.hpp"
 
 #include <cstddef>
-#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,8 +65,8 @@ class DownloadWork final : public Work {
     Awaitable<> require_room();
     Awaitable<std::uint64_t> still_needed();
     Awaitable<> fetch_missing();
-    Awaitable<> fetch_some();
     Awaitable<> fetch(const hub::TreeEntry& entry);
+    Awaitable<> place_arrived();
     Awaitable<> place(store::Entries arrived);
     Awaitable<> finish();
     void count(const store::Entries& wanted, const store::Entries& lacking);
@@ -79,12 +77,10 @@ class DownloadWork final : public Work {
     std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
     hub::TreePtr tree_;                      ///< while it runs
     std::unique_ptr<access::Charge> charge_; ///< likewise
-    Wanted missing_;                         ///< still to be fetched; taken from the back
+    Wanted missing_;                         ///< what the cache lacks, in the order asked
     store::Entries arrived_;                 ///< landed, not yet in the snapshot
     std::vector<const InAir*> in_air_;
-    std::size_t fetchers_ = 0; ///< running fetch_some()
-    std::exception_ptr trouble_;
-    async::Event changed_;
+    bool placing_ = false;
     Counts counted_;
     std::uint64_t gained_ = 0;
     std::uint64_t lacked_ = 0; ///< bytes of room that the last run needed

@@ -149,9 +149,11 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token t
     if (!is_over(record->state) || record->state == JobState::done) {
         throw wrong_state(*record);
     }
-    if (record->order.is_push() && record->state == JobState::cancelled) {
+    if (record->order.is_push() &&
+        (record->state == JobState::cancelled || record->order.push().attached)) {
         throw Error{ErrorKind::invalid_request,
-                    fmt::format("job {} was cancelled, and its files are not kept", id),
+                    fmt::format("job {} {}, and its files are not kept", id,
+                                record->order.push().attached ? "was attached" : "was cancelled"),
                     "push them again"};
     }
     require_place_in_queue(record->order.uid);

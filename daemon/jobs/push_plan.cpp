@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 #include <string_view>
 #include <unordered_set>
@@ -79,16 +80,16 @@ class Deleter {
         }
     }
 
-    /// A file in a folder that goes as a whole is not named beside it.
+    /// What is in a folder that goes as a whole is not named beside it.
     Deletions take() const {
+        const auto goes_with_a_folder = [this](const std::string& path) {
+            return std::ranges::any_of(folders_,
+                                       [&](const auto& folder) { return is_below(path, folder); });
+        };
         Deletions found;
-        found.folders.assign(folders_.begin(), folders_.end());
-        for (const auto& file : files_) {
-            if (std::ranges::none_of(folders_,
-                                     [&](const auto& folder) { return is_below(file, folder); })) {
-                found.files.push_back(file);
-            }
-        }
+        std::ranges::remove_copy_if(folders_, std::back_inserter(found.folders),
+                                    goes_with_a_folder);
+        std::ranges::remove_copy_if(files_, std::back_inserter(found.files), goes_with_a_folder);
         return found;
     }
 
@@ -172,6 +173,33 @@ Result<Deletions> resolve_deletions(const std::vector<PushChange>& changes, cons
         }
     }
     return deleter.take();
+}
+
+std::map<std::string, std::string> expected_of(const std::vector<PushChange>& changes,
+                                               std::uint64_t commit) {
+    std::set<std::string_view> stay; // what is added, and the folders it is in
+    for (const auto& change : changes) {
+        if (!change.is_deletion()) {
+            const std::string_view path = change.path;
+            for (auto end = path.size(); end != std::string_view::npos && end > 0;
+                 end = path.find_last_of('/', end - 1)) {
+                stay.insert(path.substr(0, end));
+            }
+        }
+    }
+    std::map<std::string, std::string> expected;
+    for (const auto& change : changes) {
+        if (change.commit != commit || change.done || change.ignored ||
+            change.kind == PushChange::Kind::delete_pattern) {
+            continue;
+        }
+        if (!change.is_deletion()) {
+            expected.insert_or_assign(change.path, change.oid);
+        } else if (!stay.contains(change.path)) {
+            expected.try_emplace(change.path);
+        }
+    }
+    return expected;
 }
 
 Message split_message(std::string summary, std::string description) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,11 @@ struct Deletions {
 /// a pattern may match nothing. What is added stays, and so does .gitattributes where only a
 /// pattern names it.
 Result<Deletions> resolve_deletions(const std::vector<PushChange>& changes, const hub::Tree& tree);
+
+/// What tells that the commit of that number of a series has arrived: path → hash, empty where it
+/// deletes. Not what patterns delete, nor what is deleted for something that is added there.
+std::map<std::string, std::string> expected_of(const std::vector<PushChange>& changes,
+                                               std::uint64_t commit);
 
 /// A message's first line, and the rest.
 struct Message {

@@ -7,7 +7,6 @@
 // exclude each other); if ours follows on the parent, it is in; if another one does, ours can never
 // arrive any more.
 #include "base/log.hpp"
-#include "daemon/jobs/upload_asking.hpp"
 #include "daemon/jobs/upload_work.hpp"
 
 #include <fmt/format.h>
@@ -46,30 +45,30 @@ std::string_view trimmed(std::string_view text) noexcept {
                : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
-Awaitable<> ask_commit(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_commit(hub::UploadClient& hub, hub::CommitTarget target,
                        std::shared_ptr<net::RequestBody> body, std::string* commit) {
     const hub::CommitAnswer answer = co_await hub.commit(std::move(target), std::move(body));
     *commit = answer.commit;
 }
 
-Awaitable<> ask_history(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_history(hub::UploadClient& hub, hub::CommitTarget target,
                         std::vector<hub::CommitEntry>* history) {
     *history = co_await hub.commits(std::move(target));
 }
 
-Awaitable<> ask_paths(hub::UploadClient hub, hub::CommitTarget target,
+Awaitable<> ask_paths(hub::UploadClient& hub, hub::CommitTarget target,
                       std::vector<std::string> paths, std::vector<hub::PathInfo>* found) {
     std::vector<hub::PathInfo> some = co_await hub.paths_info(std::move(target), std::move(paths));
     std::ranges::move(some, std::back_inserter(*found));
 }
 
-Awaitable<> ask_pull_request(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+Awaitable<> ask_pull_request(hub::UploadClient& hub, hub::CommitTarget target, std::string title,
                              std::string description, std::uint64_t* number) {
     *number = co_await hub.open_pull_request(std::move(target.repo), std::move(title),
                                              std::move(description), std::move(target.token));
 }
 
-Awaitable<> ask_pull_requests(hub::UploadClient hub, hub::CommitTarget target, std::string title,
+Awaitable<> ask_pull_requests(hub::UploadClient& hub, hub::CommitTarget target, std::string title,
                               std::vector<std::uint64_t>* numbers) {
     *numbers = co_await hub.find_pull_requests(std::move(target.repo), std::move(title),
                                                std::move(target.token));
@@ -150,7 +149,8 @@ Awaitable<std::vector<hub::CommitLine>> UploadWork::lines_of(Batch batch, std::s
         const auto& order = record_.order;
         const hub::TreePtr tree =
             co_await context_.lookups.tree(order.repo, base, order.token, note_);
-        Deletions gone = resolve_deletions(state_.changes, *tree).value();
+        Deletions gone = co_await context_.pool.run( // many patterns and paths take their time
+            [&] { return resolve_deletions(state_.changes, *tree).value(); });
         const auto add = [&lines](hub::CommitLine::Kind kind, std::vector<std::string>& paths) {
             for (auto& path : paths) {
                 hub::CommitLine line;
@@ -167,27 +167,59 @@ Awaitable<std::vector<hub::CommitLine>> UploadWork::lines_of(Batch batch, std::s
 
 Awaitable<> UploadWork::commit_batch(Batch batch, std::string base) {
     std::vector<hub::CommitLine> lines = co_await lines_of(batch, base);
-    std::vector<PushChange> changes;
-    for (const auto place : batch) {
-        changes.push_back(state_.changes[place]);
-    }
-    const auto upload = order_.upload;
     if (lines.empty()) {
-        co_await context_.uploads.with_rows(
-            [&](UploadRows& rows) { rows.no_commit_needed(upload, changes); });
-        for (const auto place : batch) {
-            state_.changes[place].done = true;
-        }
-        count();
+        co_await nothing_to_commit(std::move(batch));
         co_return;
     }
     if (to_pull_request() && !state_.pull_request) {
-        co_await open_pull_request(base);
+        co_await open_pull_request(std::move(base));
         co_return; // whose head is looked at before anything is committed to it
     }
+    const auto files = batch.size();
+    co_await take_down_commit(std::move(batch), std::move(base));
+    const auto start = std::chrono::steady_clock::now();
+    std::optional<Error> failed;
+    std::string commit;
+    try {
+        commit = co_await send_commit(*state_.pending, std::move(lines));
+    } catch (const Error& error) {
+        failed = error;
+    }
+    if (failed) {
+        co_await recover(*failed);
+    } else {
+        co_await commit_is_in(std::move(commit));
+        pace_.went_in(files, std::chrono::steady_clock::now() - start);
+    }
+}
+
+std::vector<PushChange> UploadWork::copies_of(const Batch& batch) const {
+    std::vector<PushChange> changes;
+    changes.reserve(batch.size());
+    for (const auto place : batch) {
+        changes.push_back(state_.changes[place]);
+    }
+    return changes;
+}
+
+Awaitable<> UploadWork::nothing_to_commit(Batch batch) {
+    const auto upload = order_.upload;
+    const std::vector<PushChange> changes = copies_of(batch);
+    co_await context_.uploads.with_rows(
+        [&](UploadRows& rows) { rows.no_commit_needed(upload, changes); });
+    for (const auto place : batch) {
+        state_.changes[place].done = true;
+    }
+    count();
+}
+
+/// Afterwards it is pending, whatever happens.
+Awaitable<> UploadWork::take_down_commit(Batch batch, std::string base) {
+    const auto upload = order_.upload;
     const auto number = state_.commits + 1;
     const SentCommit pending{
-        .number = number, .parent = base, .title = part_title(order_.summary, number)};
+        .number = number, .parent = std::move(base), .title = part_title(order_.summary, number)};
+    const std::vector<PushChange> changes = copies_of(batch);
     co_await context_.uploads.with_rows(
         [&](UploadRows& rows) { rows.set_pending(upload, pending, changes); });
     state_.pending = pending;
@@ -197,20 +229,6 @@ Awaitable<> UploadWork::commit_batch(Batch batch, std::string base) {
     for (const auto place : batch) {
         state_.changes[place].commit = number;
     }
-    const auto start = std::chrono::steady_clock::now();
-    std::optional<Error> failed;
-    std::string commit;
-    try {
-        commit = co_await send_commit(pending, std::move(lines));
-    } catch (const Error& error) {
-        failed = error;
-    }
-    if (failed) {
-        co_await recover(*failed);
-    } else {
-        co_await commit_is_in(std::move(commit));
-        pace_.went_in(batch.size(), std::chrono::steady_clock::now() - start);
-    }
 }
 
 Awaitable<std::string> UploadWork::send_commit(SentCommit commit,
@@ -219,11 +237,8 @@ Awaitable<std::string> UploadWork::send_commit(SentCommit commit,
         {.summary = commit.title, .description = order_.description, .parent = commit.parent},
         std::move(lines));
     std::string id;
-    co_await ask(
-        [&, this](hub::UploadClient hub) {
-            return ask_commit(std::move(hub), target(), body, &id);
-        },
-        1);
+    co_await ask([&, this](hub::UploadClient& hub) { return ask_commit(hub, target(), body, &id); },
+                 1);
     co_return id;
 }
 
@@ -247,10 +262,7 @@ Awaitable<> UploadWork::recover(Error error) {
         co_return;
     }
     if (!leaves_doubt(error.kind())) { // the Hub said no
-        const auto upload = order_.upload;
-        co_await context_.uploads.with_rows(
-            [upload](UploadRows& rows) { rows.clear_pending(upload); });
-        state_.pending.reset();
+        co_await forget_commit();
         throw error;
     }
     pace_.failed();
@@ -262,6 +274,24 @@ Awaitable<> UploadWork::recover(Error error) {
                  error.message());
     co_await async::sleep_for(pauses[failures_++]);
     co_await settle_pending();
+}
+
+/// After a refusal: a retry asks again whether the Hub still has the objects, which it drops when
+/// no commit names them for long.
+Awaitable<> UploadWork::forget_commit() {
+    std::vector<PushChange> unsure;
+    for (auto& change : state_.changes) {
+        if (change.commit == state_.pending->number && !change.done && change.sent) {
+            change.sent = false;
+            unsure.push_back(change);
+        }
+    }
+    const auto upload = order_.upload;
+    co_await context_.uploads.with_rows([&](UploadRows& rows) {
+        rows.update(upload, unsure);
+        rows.clear_pending(upload);
+    });
+    state_.pending.reset();
 }
 
 Awaitable<> UploadWork::settle_pending() {
@@ -289,9 +319,8 @@ Awaitable<std::string> UploadWork::arrived_as(std::string head) {
         co_return std::string{};
     }
     std::vector<hub::CommitEntry> history;
-    co_await ask([this, &history](hub::UploadClient hub) {
-        return ask_history(std::move(hub), target(), &history);
-    });
+    co_await ask(
+        [this, &history](hub::UploadClient& hub) { return ask_history(hub, target(), &history); });
     const auto parent = std::ranges::find(history, sent.parent, &hub::CommitEntry::id);
     if (parent == history.begin() || parent == history.end()) {
         co_return std::string{};
@@ -304,16 +333,11 @@ Awaitable<std::string> UploadWork::arrived_as(std::string head) {
     co_return ours ? child.id : std::string{};
 }
 
-/// Whether a commit has all that the one on its way was to bring.
+/// Whether a commit has all that the one on its way was to bring. What is deleted for something
+/// that is added in its place says nothing.
 Awaitable<bool> UploadWork::is_ours(std::string commit) {
-    std::map<std::string, std::string> wanted; ///< path → hash; empty: deleted
-    for (const auto& change : state_.changes) {
-        const bool is_part = change.commit == state_.pending->number && !change.done;
-        if (!is_part || change.ignored || change.kind == PushChange::Kind::delete_pattern) {
-            continue;
-        }
-        wanted.emplace(change.path, change.is_deletion() ? std::string{} : change.oid);
-    }
+    const std::map<std::string, std::string> wanted =
+        expected_of(state_.changes, state_.pending->number);
     hub::CommitTarget at = target();
     at.revision = std::move(commit);
     std::vector<hub::PathInfo> found;
@@ -322,9 +346,7 @@ Awaitable<bool> UploadWork::is_ours(std::string commit) {
         paths.push_back(place->first);
         ++place;
         if (paths.size() == hub::paths_per_request || place == wanted.end()) {
-            co_await ask([&](hub::UploadClient hub) {
-                return ask_paths(std::move(hub), at, paths, &found);
-            });
+            co_await ask([&](hub::UploadClient& hub) { return ask_paths(hub, at, paths, &found); });
             paths.clear();
         }
     }
@@ -360,7 +382,7 @@ Awaitable<> UploadWork::commit_is_in(std::string commit) {
 Awaitable<> UploadWork::open_pull_request(std::string base) {
     std::optional<std::uint64_t> number;
     if (state_.pending && state_.pending->number == 0) {
-        number = co_await lost_pull_request(base);
+        number = co_await lost_pull_request({state_.pending->parent, base});
     }
     const auto upload = order_.upload;
     if (!number) {
@@ -370,9 +392,8 @@ Awaitable<> UploadWork::open_pull_request(std::string base) {
         state_.pending = pending;
         std::uint64_t opened = 0;
         co_await ask(
-            [&, this](hub::UploadClient hub) {
-                return ask_pull_request(std::move(hub), target(), order_.summary,
-                                        order_.description, &opened);
+            [&, this](hub::UploadClient& hub) {
+                return ask_pull_request(hub, target(), order_.summary, order_.description, &opened);
             },
             1);
         number = opened;
@@ -385,18 +406,18 @@ Awaitable<> UploadWork::open_pull_request(std::string base) {
     changed_();
 }
 
-/// One that was opened, and whose answer was lost: of our title, and with nothing in it yet. It
-/// begins where the default branch was then.
-Awaitable<std::optional<std::uint64_t>> UploadWork::lost_pull_request(std::string base) {
-    const std::string parent = state_.pending->parent;
+/// One that was opened, and whose answer was lost: of our title, and with nothing in it yet, so it
+/// is where the branch was (one of `bases`).
+Awaitable<std::optional<std::uint64_t>>
+UploadWork::lost_pull_request(std::vector<std::string> bases) {
     std::vector<std::uint64_t> numbers;
-    co_await ask([this, &numbers](hub::UploadClient hub) {
-        return ask_pull_requests(std::move(hub), target(), order_.summary, &numbers);
+    co_await ask([this, &numbers](hub::UploadClient& hub) {
+        return ask_pull_requests(hub, target(), order_.summary, &numbers);
     });
     for (const auto number : numbers) {
         state_.pull_request = number; // what head() looks at
         const std::string at = co_await head();
-        if (at == base || at == parent) {
+        if (std::ranges::find(bases, at) != bases.end()) {
             co_return number;
         }
     }

@@ -3,12 +3,9 @@
 // they are looked at again after each reading.
 #include "base/digest.hpp"
 #include "base/scope_exit.hpp"
-#include "daemon/async/task_group.hpp"
-#include "daemon/jobs/upload_asking.hpp"
+#include "daemon/async/do_all.hpp"
 #include "daemon/jobs/upload_work.hpp"
 
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,6 +22,7 @@ constexpr std::uint64_t hash_step = std::uint64_t{64} << 20;
 constexpr std::size_t read_bytes = std::size_t{1} << 20;
 
 constexpr std::size_t most_gitignore_bytes = 1 << 20;
+constexpr std::size_t most_warnings = 20;
 
 /// Reads until the buffer is full or the file ends.
 std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> buffer) {
@@ -69,7 +67,12 @@ std::string form_of(hub::UploadMode mode) {
     return std::string(mode == hub::UploadMode::lfs ? 64 : 40, '0');
 }
 
-Awaitable<> ask_preupload(hub::UploadClient hub, hub::CommitTarget target,
+/// What an earlier run sent of an object, but for parts that are shorter than others.
+std::uint64_t bytes_in(const std::optional<transfer::PartsSent>& earlier) noexcept {
+    return earlier ? earlier->etags.size() * earlier->action.chunk_size : 0;
+}
+
+Awaitable<> ask_preupload(hub::UploadClient& hub, hub::CommitTarget target,
                           std::vector<hub::Candidate> candidates,
                           std::optional<std::string> git_ignore, bool for_pull_request,
                           std::vector<hub::Verdict>* verdicts) {
@@ -162,14 +165,14 @@ Awaitable<> UploadWork::ask_some_verdicts(Batch some) {
         git_ignore = co_await read_start(&*ignore, most_gitignore_bytes);
     }
     std::vector<hub::Verdict> verdicts;
-    co_await ask([&, this](hub::UploadClient hub) {
-        return ask_preupload(std::move(hub), target(), candidates, git_ignore, to_pull_request(),
-                             &verdicts);
+    co_await ask([&, this](hub::UploadClient& hub) {
+        return ask_preupload(hub, target(), candidates, git_ignore, to_pull_request(), &verdicts);
     });
     for (std::size_t i = 0; i < some.size(); ++i) {
         auto& change = state_.changes[some[i]];
         // An object without bytes cannot be sent; the official client does the same.
         const auto mode = change.size == 0 ? hub::UploadMode::regular : verdicts[i].mode;
+        note_overwriting(change, verdicts[i]);
         if (change.mode && *change.mode != mode) {
             change.oid.clear();
             change.sent = false;
@@ -181,52 +184,27 @@ Awaitable<> UploadWork::ask_some_verdicts(Batch some) {
     }
 }
 
-/// Hashes the batch's files, and sends the large ones that the Hub lacks: several at a time.
-Awaitable<> UploadWork::bring_contents(const Batch* batch) {
-    trouble_ = nullptr;
-    std::size_t next = 0;
-    async::TaskGroup workers{context_.executor};
-    workers_ = std::min(context_.files_at_once, batch->size());
-    for (std::size_t i = workers_; i > 0; --i) {
-        workers.spawn(fmt::format("files of job {}", record_.id), bring_some(batch, &next));
+/// Somebody else changed the file after we had looked at it first: the push goes on top of that, as
+/// it would have if it had come later, and says so.
+void UploadWork::note_overwriting(const PushChange& change, const hub::Verdict& now) {
+    if (!change.mode || change.remote == now.oid || now.oid == change.oid || now.oid.empty()) {
+        return;
     }
-    std::exception_ptr failure;
-    try {
-        while (workers_ > 0 && !trouble_) {
-            co_await worker_ended_.wait();
-        }
-    } catch (...) { // rethrown when the workers, who use this work, are gone
-        failure = std::current_exception();
+    auto& warnings = order_.outcome.warnings;
+    if (warnings.size() < most_warnings) {
+        warnings.push_back(fmt::format(
+            "'{}' was changed on the Hub while this push was under way; it is overwritten, and "
+            "what it was is in the history",
+            change.path));
     }
-    workers.cancel();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await workers.join();
-    co_await asio::this_coro::reset_cancellation_state();
-    if (failure || trouble_) {
-        std::rethrow_exception(failure ? failure : trouble_);
-    }
-    std::vector<PushChange> brought;
-    for (const auto place : *batch) {
-        brought.push_back(state_.changes[place]);
-    }
-    co_await save(std::move(brought));
 }
 
-Awaitable<> UploadWork::bring_some(const Batch* batch, std::size_t* next) {
-    const ScopeExit tell{[this] {
-        --workers_;
-        worker_ended_.notify_all();
-    }};
-    try {
-        while (*next < batch->size() && !trouble_) {
-            PushChange* change = &state_.changes[(*batch)[(*next)++]];
-            co_await bring(change);
-        }
-    } catch (...) { // rethrown by bring_contents()
-        if (!trouble_) {
-            trouble_ = std::current_exception();
-        }
-    }
+/// Hashes the batch's files, and sends the large ones that the Hub lacks: several at a time.
+Awaitable<> UploadWork::bring_contents(const Batch* batch) {
+    co_await async::do_all(
+        fmt::format("files of job {}", record_.id), batch->size(), context_.files_at_once,
+        [this, batch](std::size_t place) { return bring(&state_.changes[(*batch)[place]]); });
+    co_await save(copies_of(*batch));
 }
 
 Awaitable<> UploadWork::bring(PushChange* change) {
@@ -273,14 +251,15 @@ Awaitable<> UploadWork::send(PushChange* change, std::shared_ptr<const UniqueFd>
     order.file = std::move(file);
     order.claimant = {.uid = record_.order.uid, .priority = record_.priority};
     order.record = &record;
-    order.earlier = std::move(earlier);
     order.note = std::make_shared<transfer::WaitNote>();
     order.sent = std::make_shared<std::atomic<std::uint64_t>>(0);
-    const InAir mark{.change = change, .sent = order.sent, .note = order.note, .before = 0};
+    const InAir mark{
+        .change = change, .sent = order.sent, .note = order.note, .before = bytes_in(earlier)};
+    order.earlier = std::move(earlier);
     in_air_.push_back(&mark);
     {
         const ScopeExit gone{[this, &mark] {
-            gained_ += mark.sent->load();
+            gained_ += mark.gained();
             std::erase(in_air_, &mark);
         }};
         co_await context_.objects.send(std::move(order));

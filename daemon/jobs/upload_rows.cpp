@@ -82,6 +82,25 @@ PushChange change_from(sqlite::Row row) {
     return change;
 }
 
+/// While it lives, a commit flushes the log, and with it all that was committed before.
+class Flushing {
+  public:
+    explicit Flushing(sqlite::Database& database) : database_{database} {
+        database_.execute("PRAGMA synchronous = FULL");
+    }
+    Flushing(const Flushing&) = delete;
+    Flushing& operator=(const Flushing&) = delete;
+    ~Flushing() {
+        try {
+            database_.execute("PRAGMA synchronous = NORMAL");
+        } catch (const Error&) { // then it goes on flushing
+        }
+    }
+
+  private:
+    sqlite::Database& database_;
+};
+
 std::optional<std::int64_t> mode_column(const PushChange& change) {
     return change.mode ? std::optional{static_cast<std::int64_t>(*change.mode)} : std::nullopt;
 }
@@ -106,7 +125,8 @@ struct UploadRows::Statements {
                            "mode = ?, ignored = ?, remote = ?, oid = ?, sent = ?, "
                            "commit_number = ?, done = ? WHERE upload = ? AND number = ?"},
           set_pending{database, "INSERT OR REPLACE INTO pending (upload, number, parent, title) "
-                                "VALUES (?, ?, ?, ?)"},
+                                "SELECT ?1, ?2, ?3, ?4 WHERE EXISTS "
+                                "(SELECT 1 FROM upload WHERE id = ?1)"},
           clear_pending{database, "DELETE FROM pending WHERE upload = ?"},
           set_pull_request{database, "UPDATE upload SET pull_request = ? WHERE id = ?"},
           unassign{database, "UPDATE change SET commit_number = 0 WHERE upload = ? AND "
@@ -117,10 +137,12 @@ struct UploadRows::Statements {
                                  "commit_number = ?"},
           count{database, "UPDATE upload SET commits = commits + 1 WHERE id = ?"},
           save_action{database, "INSERT OR REPLACE INTO object (upload, oid, action) "
-                                "VALUES (?, ?, ?)"},
+                                "SELECT ?1, ?2, ?3 WHERE EXISTS "
+                                "(SELECT 1 FROM upload WHERE id = ?1)"},
           forget_parts{database, "DELETE FROM part WHERE upload = ? AND oid = ?"},
           save_part{database, "INSERT OR REPLACE INTO part (upload, oid, number, etag) "
-                              "VALUES (?, ?, ?, ?)"},
+                              "SELECT ?1, ?2, ?3, ?4 WHERE EXISTS "
+                              "(SELECT 1 FROM upload WHERE id = ?1)"},
           action{database, "SELECT action FROM object WHERE upload = ? AND oid = ?"},
           parts{database, "SELECT number, etag FROM part WHERE upload = ? AND oid = ? "
                           "ORDER BY number"},
@@ -244,6 +266,7 @@ void UploadRows::update(std::uint64_t upload, std::span<const PushChange> change
 
 void UploadRows::set_pending(std::uint64_t upload, const SentCommit& commit,
                              std::span<const PushChange> changes) {
+    const Flushing flushing{database_};
     Transaction transaction{database_, Transaction::Kind::write};
     statements_->set_pending.run(upload, commit.number, commit.parent, commit.title);
     statements_->unassign.run(upload, commit.number);
@@ -320,14 +343,10 @@ std::optional<transfer::PartsSent> UploadRows::parts_of(std::uint64_t upload,
 }
 
 void UploadRows::sync() {
-    // FULL flushes the log at the commit, and with it all that was committed before.
-    database_.execute("PRAGMA synchronous = FULL");
-    {
-        Transaction transaction{database_, Transaction::Kind::write};
-        database_.execute("UPDATE upload SET uid = uid WHERE id = (SELECT max(id) FROM upload)");
-        transaction.commit();
-    }
-    database_.execute("PRAGMA synchronous = NORMAL");
+    const Flushing flushing{database_};
+    Transaction transaction{database_, Transaction::Kind::write};
+    database_.execute("UPDATE upload SET uid = uid WHERE id = (SELECT max(id) FROM upload)");
+    transaction.commit();
 }
 
 std::unique_ptr<UploadRows> open_upload_rows(const std::filesystem::path& file,

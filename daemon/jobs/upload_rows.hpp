@@ -17,7 +17,8 @@
 namespace wharf::jobs {
 
 /// What pushes change and how far they are, in SQLite. One thread. What a call has written survives
-/// a kill of the daemon; a power failure too after sync(). Throws storage and no_space Errors, and
+/// a kill of the daemon; a power failure too after sync(). What is written of an upload that was
+/// removed meanwhile is dropped. Throws storage and no_space Errors, and
 /// sqlite::Damaged.
 class UploadRows {
   public:
@@ -43,7 +44,8 @@ class UploadRows {
     /// Writes what was found out about changes. A copy that became content is written whole.
     void update(std::uint64_t upload, std::span<const PushChange> changes);
 
-    /// Before a commit is sent: these changes, and no others, belong to it.
+    /// Before a commit is sent: these changes, and no others, belong to it. Survives a power
+    /// failure.
     void set_pending(std::uint64_t upload, const SentCommit& commit,
                      std::span<const PushChange> changes);
     /// It did not arrive.

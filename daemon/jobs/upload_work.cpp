@@ -8,7 +8,6 @@
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
 #include "daemon/hub/hub_client.hpp"
-#include "daemon/jobs/upload_asking.hpp"
 
 #include <fmt/format.h>
 
@@ -29,16 +28,16 @@ Awaitable<> ask_head(hub::HubClient& hub, hub::CommitTarget target, std::string*
                                    std::move(target.token));
 }
 
-Awaitable<> validate_readme(hub::UploadClient hub, hub::CommitTarget target, std::string text,
+Awaitable<> validate_readme(hub::UploadClient& hub, hub::CommitTarget target, std::string text,
                             std::vector<std::string>* warnings) {
     *warnings = co_await hub.validate_readme(target.repo.type, std::move(text), target.token);
 }
 
-Awaitable<> create_repo(hub::UploadClient hub, hub::CommitTarget target, bool is_private) {
+Awaitable<> create_repo(hub::UploadClient& hub, hub::CommitTarget target, bool is_private) {
     co_await hub.create_repo(target.repo, is_private, target.token);
 }
 
-Awaitable<> create_branch(hub::UploadClient hub, hub::CommitTarget target) {
+Awaitable<> create_branch(hub::UploadClient& hub, hub::CommitTarget target) {
     co_await hub.create_branch(std::move(target));
 }
 
@@ -84,14 +83,20 @@ hub::CommitTarget UploadWork::target() const {
             .token = order.token};
 }
 
-Awaitable<> UploadWork::ask_hub(std::function<Awaitable<>(hub::HubClient&)> fetch,
-                                unsigned most_failures) {
+transfer::Way UploadWork::way() const {
     transfer::Way way;
-    way.fetch = std::move(fetch);
-    way.policy.max_failures = most_failures;
     way.token = record_.order.token;
     way.note = note_;
-    co_await context_.lookups.asking().ask(std::move(way));
+    return way;
+}
+
+/// Puts a question of the writing half of the protocol, again as long as that may help.
+Awaitable<> UploadWork::ask(std::function<Awaitable<>(hub::UploadClient&)> question,
+                            unsigned most_failures) {
+    transfer::Way asked = way();
+    asked.write = std::move(question);
+    asked.policy.max_failures = most_failures;
+    co_await context_.lookups.asking().ask(std::move(asked));
 }
 
 /// What the branch is at, by the Hub's word of this moment. Makes what is missing if it was asked
@@ -101,9 +106,11 @@ Awaitable<std::string> UploadWork::head() {
         std::string commit;
         std::optional<Error> failed;
         try {
-            co_await ask_hub(
-                [this, &commit](hub::HubClient& hub) { return ask_head(hub, target(), &commit); },
-                default_failures);
+            transfer::Way asked = way();
+            asked.fetch = [this, &commit](hub::HubClient& hub) {
+                return ask_head(hub, target(), &commit);
+            };
+            co_await context_.lookups.asking().ask(std::move(asked));
         } catch (const Error& error) {
             failed = error;
         }
@@ -123,14 +130,13 @@ Awaitable<> UploadWork::create_missing(Error error) {
     }
     if (lacks_repo) {
         repo_made_ = true;
-        co_await ask([this](hub::UploadClient hub) {
-            return create_repo(std::move(hub), target(), order_.is_private);
+        co_await ask([this](hub::UploadClient& hub) {
+            return create_repo(hub, target(), order_.is_private);
         });
         log::info("jobs", "job {} made the repo {}", record_.id, record_.order.repo.name);
     } else {
         branch_made_ = true;
-        co_await ask(
-            [this](hub::UploadClient hub) { return create_branch(std::move(hub), target()); });
+        co_await ask([this](hub::UploadClient& hub) { return create_branch(hub, target()); });
     }
 }
 
@@ -146,6 +152,9 @@ Awaitable<> UploadWork::push_batch() {
     if (base != base_) { // what the Hub said of files was about another commit
         base_ = base;
         asked_.assign(state_.changes.size(), false);
+        for (auto& change : state_.changes) {
+            change.sent = change.sent && change.kind != PushChange::Kind::copy;
+        }
     }
     co_await resolve_copies(base);
     co_await check_readme();
@@ -166,8 +175,8 @@ Awaitable<> UploadWork::check_readme() {
     }
     std::string text = co_await read_start(&*readme, readme->size);
     std::vector<std::string> warnings;
-    co_await ask([this, &text, &warnings](hub::UploadClient hub) {
-        return validate_readme(std::move(hub), target(), text, &warnings);
+    co_await ask([this, &text, &warnings](hub::UploadClient& hub) {
+        return validate_readme(hub, target(), text, &warnings);
     });
     readme_checked_ = true;
     for (auto& warning : warnings) {
@@ -243,6 +252,7 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
     change->staged = std::move(taken.name);
     change->size = taken.size;
     change->known_etag = std::move(taken.etag);
+    change->oid.clear(); // of when the source was another
     std::vector<PushChange> changed{*change};
     co_await save(std::move(changed));
 }
@@ -332,10 +342,14 @@ Progress UploadWork::progress() const {
 std::uint64_t UploadWork::gained() const noexcept {
     std::uint64_t sum = gained_;
     for (const auto* file : in_air_) {
-        const auto sent = file->sent->load();
-        sum += sent > file->before ? sent - file->before : 0;
+        sum += file->gained();
     }
     return sum;
+}
+
+std::uint64_t UploadWork::InAir::gained() const noexcept {
+    const auto now = sent->load();
+    return now > before ? now - before : 0;
 }
 
 bool UploadWork::is_held_up() const {

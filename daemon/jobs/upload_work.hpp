@@ -4,7 +4,6 @@
 #include "daemon/access/audit.hpp"
 #include "daemon/access/gate.hpp"
 #include "daemon/access/quota.hpp"
-#include "daemon/async/event.hpp"
 #include "daemon/hub/commit_lines.hpp"
 #include "daemon/jobs/push_plan.hpp"
 #include "daemon/jobs/upload_store.hpp"
@@ -16,7 +15,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -73,15 +71,16 @@ class UploadWork final : public Work {
         std::shared_ptr<std::atomic<std::uint64_t>> sent;
         std::shared_ptr<transfer::WaitNote> note;
         std::uint64_t before; ///< bytes that an earlier run had sent
+
+        std::uint64_t gained() const noexcept;
     };
 
     // The branch, and what is asked of the Hub (upload_work.cpp).
     hub::CommitTarget target() const;
     bool to_pull_request() const noexcept { return order_.create_pr; }
-    Awaitable<> ask_hub(std::function<Awaitable<>(hub::HubClient&)> fetch, unsigned most_failures);
-    template <typename Question>
-    Awaitable<> ask(Question question, unsigned most_failures = default_failures);
-    static constexpr unsigned default_failures = transfer::RetryPolicy{}.max_failures;
+    transfer::Way way() const;
+    Awaitable<> ask(std::function<Awaitable<>(hub::UploadClient&)> question,
+                    unsigned most_failures = transfer::RetryPolicy{}.max_failures);
     Awaitable<std::string> head();
     Awaitable<> create_missing(Error error);
     Awaitable<> push_batch();
@@ -104,23 +103,27 @@ class UploadWork final : public Work {
     Awaitable<std::string> read_start(const PushChange* change, std::size_t most);
     Awaitable<> ask_verdicts(Batch batch);
     Awaitable<> ask_some_verdicts(Batch some);
+    void note_overwriting(const PushChange& change, const hub::Verdict& now);
     Awaitable<> bring_contents(const Batch* batch);
-    Awaitable<> bring_some(const Batch* batch, std::size_t* next);
     Awaitable<> bring(PushChange* change);
     Awaitable<> hash(PushChange* change, std::shared_ptr<const UniqueFd> file);
     Awaitable<> send(PushChange* change, std::shared_ptr<const UniqueFd> file);
 
     // Commits (upload_commits.cpp).
     Awaitable<> commit_batch(Batch batch, std::string base);
+    std::vector<PushChange> copies_of(const Batch& batch) const;
+    Awaitable<> nothing_to_commit(Batch batch);
+    Awaitable<> take_down_commit(Batch batch, std::string base);
     Awaitable<std::vector<hub::CommitLine>> lines_of(Batch batch, std::string base);
     Awaitable<std::string> send_commit(SentCommit commit, std::vector<hub::CommitLine> lines);
     Awaitable<> recover(Error error);
+    Awaitable<> forget_commit();
     Awaitable<> settle_pending();
     Awaitable<std::string> arrived_as(std::string head);
     Awaitable<bool> is_ours(std::string commit);
     Awaitable<> commit_is_in(std::string commit);
     Awaitable<> open_pull_request(std::string base);
-    Awaitable<std::optional<std::uint64_t>> lost_pull_request(std::string base);
+    Awaitable<std::optional<std::uint64_t>> lost_pull_request(std::vector<std::string> bases);
     Error conflict(const std::string& head) const;
 
     const UploadContext& context_;
@@ -139,9 +142,6 @@ class UploadWork final : public Work {
     bool branch_made_ = false;
     bool readme_checked_ = false;
     std::vector<const InAir*> in_air_;
-    std::size_t workers_ = 0;
-    std::exception_ptr trouble_;
-    async::Event worker_ended_;
     Counts counted_;
     std::uint64_t gained_ = 0;
 };

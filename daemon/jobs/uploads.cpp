@@ -1,17 +1,14 @@
 #include "daemon/jobs/uploads.hpp"
 
 #include "base/digest.hpp"
-#include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/async/do_all.hpp"
 #include "daemon/hub/hub_error.hpp"
 
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 #include <set>
 
 namespace wharf::jobs {
@@ -20,15 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// An upload that nothing was heard of for this long is dropped.
-constexpr std::chrono::minutes longest_silence{10};
-constexpr std::chrono::minutes house_period{1};
-constexpr int orphans_every = 60; ///< rounds of the house
-
 constexpr std::size_t most_drafts_of_account = 16;
 
 /// The Hub takes no commit without a title.
-constexpr std::string_view default_summary = "Upload files with wharf";
+constexpr std::string_view default_summary = "Upload with wharf";
 
 bool is_blank(std::string_view text) noexcept {
     return text.find_first_not_of(" \t") == std::string_view::npos;
@@ -79,8 +71,10 @@ class Uploads::Use {
         draft_.busy = false;
         draft_.heard = Clock::now();
         if (doomed_) {
-            owner_.drafts_.erase(upload_);
             owner_.remove_soon(upload_);
+        }
+        if (!owner_.kept_.contains(upload_)) { // also when its job could not be written down
+            owner_.drafts_.erase(upload_);
         }
     }
 
@@ -111,7 +105,7 @@ void Uploads::start() {
             remove_soon(known.id);
         }
     }
-    house_.spawn("uploads", keep_house());
+    house_.spawn("uploads", keep_house(in_use));
 }
 
 Awaitable<std::uint64_t> Uploads::begin(UploadRequest request) {
@@ -125,13 +119,6 @@ Awaitable<std::uint64_t> Uploads::begin(UploadRequest request) {
                     "name the branch; the commit it must be at is the parent commit"};
     }
     const auto uid = request.uid;
-    const auto count = std::ranges::count_if(
-        drafts_, [uid](const auto& entry) { return entry.second.request.uid == uid; });
-    if (static_cast<std::size_t>(count) >= most_drafts_of_account) {
-        throw Error{ErrorKind::quota,
-                    fmt::format("this account has {} uploads that are not submitted", count),
-                    "submit them, or give them up"};
-    }
     while (!ready_) {
         co_await ready_event_.wait();
     }
@@ -140,12 +127,23 @@ Awaitable<std::uint64_t> Uploads::begin(UploadRequest request) {
     request.commit.summary =
         is_blank(message.summary) ? std::string{default_summary} : std::move(message.summary);
     request.commit.description = std::move(message.description);
+    require_few_drafts(uid);
     const std::uint64_t upload =
         co_await context_.uploads.with_rows([uid](UploadRows& rows) { return rows.create(uid); });
     request.commit.upload = upload;
     kept_[upload] = {.uid = uid, .bytes = 0};
     drafts_[upload].request = std::move(request);
     co_return upload;
+}
+
+void Uploads::require_few_drafts(uid_t uid) const {
+    const auto count = std::ranges::count_if(
+        drafts_, [uid](const auto& entry) { return entry.second.request.uid == uid; });
+    if (static_cast<std::size_t>(count) >= most_drafts_of_account) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("this account has {} uploads that are not submitted", count),
+                    "submit them, or give them up"};
+    }
 }
 
 Uploads::Draft& Uploads::find(uid_t uid, std::uint64_t upload) {
@@ -178,14 +176,33 @@ void Uploads::check(const Draft& draft, const OfferedChanges& changes) const {
     const auto more = changes.files.size() + changes.contents.size() + changes.copies.size() +
                       changes.deleted_files.size() + changes.deleted_folders.size() +
                       changes.delete_patterns.size();
-    if (draft.changes + static_cast<std::int64_t>(more) > most_changes) {
+    if (unsubmitted_changes(draft.request.uid) + static_cast<std::int64_t>(more) > most_changes) {
         throw Error{ErrorKind::invalid_request,
-                    fmt::format("a push has at most {} changes", most_changes),
+                    fmt::format("uploads that are not submitted have at most {} changes together",
+                                most_changes),
                     "push folder by folder"};
     }
-    if (draft.request.commit.attached && draft.added.files + changes.files.size() > most_attached) {
-        throw Error{ErrorKind::invalid_request,
-                    fmt::format("an attached push has at most {} files", most_attached),
+}
+
+std::int64_t Uploads::unsubmitted_changes(uid_t uid) const {
+    std::int64_t sum = 0;
+    for (const auto& [upload, draft] : drafts_) {
+        sum += draft.request.uid == uid ? draft.changes : 0;
+    }
+    return sum;
+}
+
+/// Their descriptors stay open, and a process has only so many.
+void Uploads::require_few_attached(uid_t uid) const {
+    std::size_t sum = 0;
+    for (const auto& [upload, files] : attached_) {
+        const auto owner = kept_.find(upload);
+        sum += owner != kept_.end() && owner->second.uid == uid ? files.size() : 0;
+    }
+    if (sum > most_attached) {
+        throw Error{ErrorKind::quota,
+                    fmt::format("an account's attached pushes have at most {} files together",
+                                most_attached),
                     "push without --attached: the files are staged then"};
     }
 }
@@ -236,7 +253,11 @@ Awaitable<Uploads::Added> Uploads::add(uid_t uid, std::uint64_t upload, OfferedC
     for (std::size_t i = 0; i < changes.size(); ++i) {
         changes[i].number = first + static_cast<std::int64_t>(i);
     }
-    co_await take_files(&draft, upload, &offered, &changes);
+    co_await async::do_all("taking files of an upload",
+                           offered.files.size() + offered.contents.size(), taken_at_once,
+                           [&, this](std::size_t place) {
+                               return take_one(upload, &draft, &offered, &changes[place], place);
+                           });
     co_await context_.uploads.with_rows([&](UploadRows& rows) { rows.add(upload, changes); });
     draft.changes += static_cast<std::int64_t>(changes.size());
     for (auto& change : changes) {
@@ -250,106 +271,46 @@ Awaitable<Uploads::Added> Uploads::add(uid_t uid, std::uint64_t upload, OfferedC
     co_return draft.added;
 }
 
-/// Files that are taken by several tasks at once.
-struct Uploads::Taking {
-    uid_t uid;
-    std::uint64_t upload;
-    Draft* draft;
-    OfferedChanges* offered;
-    std::vector<PushChange>* changes;
-    std::size_t next = 0;
-    std::size_t end = 0;
-    std::size_t workers = 0;
-    std::exception_ptr trouble;
-    async::Event worker_ended;
-};
-
-/// Requires: what it is given lives until it returns.
-Awaitable<> Uploads::take_files(Draft* draft, std::uint64_t upload, OfferedChanges* offered,
-                                std::vector<PushChange>* changes) {
-    const auto taking = std::make_shared<Taking>();
-    taking->uid = draft->request.uid;
-    taking->upload = upload;
-    taking->draft = draft;
-    taking->offered = offered;
-    taking->changes = changes;
-    taking->end = offered->files.size() + offered->contents.size();
-    async::TaskGroup tasks{context_.executor};
-    taking->workers = std::min(taken_at_once, taking->end - taking->next);
-    for (auto i = taking->workers; i > 0; --i) {
-        tasks.spawn("taking files of an upload", take_some(taking));
-    }
-    std::exception_ptr failure;
-    try {
-        while (taking->workers > 0 && !taking->trouble) {
-            co_await taking->worker_ended.wait();
-        }
-    } catch (...) { // rethrown when the tasks, which use the call's files, are gone
-        failure = std::current_exception();
-    }
-    tasks.cancel();
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await tasks.join();
-    co_await asio::this_coro::reset_cancellation_state();
-    if (failure || taking->trouble) {
-        std::rethrow_exception(failure ? failure : taking->trouble);
-    }
-}
-
-Awaitable<> Uploads::take_some(std::shared_ptr<Taking> taking) {
-    const ScopeExit tell{[taking] {
-        --taking->workers;
-        taking->worker_ended.notify_all();
-    }};
-    try {
-        while (taking->next < taking->end && !taking->trouble) {
-            co_await take_one(taking, taking->next++);
-        }
-    } catch (...) { // rethrown by take_files()
-        if (!taking->trouble) {
-            taking->trouble = std::current_exception();
-        }
-    }
-}
-
-Awaitable<> Uploads::take_one(std::shared_ptr<Taking> taking, std::size_t place) {
-    auto& files = taking->offered->files;
-    if (place < files.size() && taking->draft->request.commit.attached) {
-        co_await attach_one(taking, place);
+/// Takes one of the files and contents. Requires: what it is given lives until it returns.
+Awaitable<> Uploads::take_one(std::uint64_t upload, Draft* draft, OfferedChanges* offered,
+                              PushChange* change, std::size_t place) {
+    const auto uid = draft->request.uid;
+    auto& files = offered->files;
+    if (place < files.size() && draft->request.commit.attached) {
+        co_await attach_one(upload, uid, &files[place], change);
         co_return;
     }
     store::StagedFile taken;
     if (place < files.size()) {
         auto& file = files[place];
-        taken = co_await context_.staged.take({.upload = taking->upload,
-                                               .uid = taking->uid,
+        taken = co_await context_.staged.take({.upload = upload,
+                                               .uid = uid,
                                                .source = std::move(file.source),
                                                .path = file.path,
                                                .size = file.size});
     } else {
-        auto& content = taking->offered->contents[place - files.size()];
-        taken = co_await context_.staged.take_bytes(taking->upload, std::move(content.content));
+        auto& content = offered->contents[place - files.size()];
+        taken = co_await context_.staged.take_bytes(upload, std::move(content.content));
     }
-    auto& change = (*taking->changes)[place];
-    change.staged = std::move(taken.name);
-    change.size = taken.size;
-    change.known_etag = std::move(taken.etag);
-    taking->draft->added.shared += taken.shares_blocks ? taken.size : 0;
-    kept_[taking->upload].bytes += taken.size;
-    require_quota(taking->uid, 0);
+    change->staged = std::move(taken.name);
+    change->size = taken.size;
+    change->known_etag = std::move(taken.etag);
+    draft->added.shared += taken.shares_blocks ? taken.size : 0;
+    kept_[upload].bytes += taken.size;
+    require_quota(uid, 0);
 }
 
-Awaitable<> Uploads::attach_one(std::shared_ptr<Taking> taking, std::size_t place) {
-    auto& file = taking->offered->files[place];
+Awaitable<> Uploads::attach_one(std::uint64_t upload, uid_t uid, OfferedFile* file,
+                                PushChange* change) {
     store::AttachedFile attached =
-        co_await context_.staged.attach({.upload = taking->upload,
-                                         .uid = taking->uid,
-                                         .source = std::move(file.source),
-                                         .path = file.path,
-                                         .size = file.size});
-    auto& change = (*taking->changes)[place];
-    change.size = attached.size;
-    attached_[taking->upload].emplace(change.number, std::move(attached));
+        co_await context_.staged.attach({.upload = upload,
+                                         .uid = uid,
+                                         .source = std::move(file->source),
+                                         .path = file->path,
+                                         .size = file->size});
+    change->size = attached.size;
+    attached_[upload].emplace(change->number, std::move(attached));
+    require_few_attached(uid);
 }
 
 void Uploads::require_quota(uid_t uid, std::uint64_t more) const {
@@ -362,6 +323,16 @@ void Uploads::require_quota(uid_t uid, std::uint64_t more) const {
                                 format_size(staged), format_size(*limit)),
                     "wait until pushes are done, or cancel some: 'wharf jobs ls'"};
     }
+}
+
+std::set<uid_t> Uploads::accounts() const {
+    std::set<uid_t> accounts;
+    for (const auto& [upload, kept] : kept_) {
+        if (kept.bytes > 0) {
+            accounts.insert(kept.uid);
+        }
+    }
+    return accounts;
 }
 
 std::uint64_t Uploads::staged_bytes(uid_t uid) const {
@@ -421,101 +392,6 @@ const store::AttachedFile* Uploads::attached(std::uint64_t upload, std::int64_t 
     }
     const auto found = files->second.find(number);
     return found == files->second.end() ? nullptr : &found->second;
-}
-
-void Uploads::job_over(const JobRecord& record) {
-    if (!record.order.is_push()) {
-        return;
-    }
-    audit(record);
-    const auto& push = record.order.push();
-    if (record.state != JobState::failed || push.attached) {
-        remove_soon(push.upload);
-    }
-}
-
-void Uploads::audit(const JobRecord& record) {
-    const auto& order = record.order;
-    const bool is_done = record.state == JobState::done;
-    const auto what = is_done ? order.commit : order.push().summary;
-    context_.audit.record(
-        {.action = access::AuditEvent::Action::upload,
-         .uid = order.uid,
-         .repo = hub::describe(order.repo),
-         .detail = fmt::format("{} at {}: job {}", order.revision, what, record.id),
-         .result = is_done          ? "ok"
-                   : record.failure ? std::string{name(record.failure->kind())}
-                                    : std::string{name(record.state)},
-         .restricted = !context_.gate.is_public(order.repo)});
-}
-
-/// Nothing is counted for it any more from now on.
-void Uploads::remove_soon(std::uint64_t upload) {
-    attached_.erase(upload);
-    kept_.erase(upload);
-    house_.spawn(fmt::format("removing upload {}", upload), remove(upload));
-}
-
-/// What is not removed now is at the next start.
-Awaitable<> Uploads::remove(std::uint64_t upload) {
-    try {
-        co_await table_.recorded(); // a job that goes on after a crash needs it
-        co_await context_.uploads.with_rows([upload](UploadRows& rows) { rows.remove(upload); });
-        co_await context_.staged.discard(upload);
-    } catch (const Error& error) {
-        log::warning("jobs", "upload {} could not be removed: {}", upload, error.message());
-    }
-}
-
-Awaitable<> Uploads::keep_house() {
-    try {
-        co_await context_.staged.keep_only(jobs_.uploads_at_start());
-    } catch (const Error& error) {
-        log::warning("jobs", "{}", error.message());
-    }
-    ready_ = true;
-    ready_event_.notify_all();
-    for (int round = 1;; ++round) {
-        co_await async::sleep_for(house_period);
-        for (auto place = drafts_.begin(); place != drafts_.end();) {
-            const auto& [upload, draft] = *place++;
-            if (!draft.busy && Clock::now() - draft.heard > longest_silence) {
-                log::info("jobs", "dropped upload {}, of which nothing was heard", upload);
-                const auto gone = upload;
-                drafts_.erase(gone);
-                remove_soon(gone);
-            }
-        }
-        if (round % orphans_every == 0) {
-            co_await drop_abandoned();
-        }
-    }
-}
-
-/// Uploads of failed jobs that nobody retried in time.
-Awaitable<> Uploads::drop_abandoned() {
-    std::vector<std::uint64_t> candidates;
-    for (const auto& [upload, kept] : kept_) {
-        if (!drafts_.contains(upload)) {
-            candidates.push_back(upload);
-        }
-    }
-    try {
-        const std::vector<std::uint64_t> list = co_await jobs_.uploads();
-        const std::set<std::uint64_t> in_use{list.begin(), list.end()};
-        for (const auto upload : candidates) {
-            if (!in_use.contains(upload) && kept_.contains(upload)) {
-                remove_soon(upload);
-            }
-        }
-    } catch (const Error& error) { // next time
-        log::warning("jobs", "{}", error.message());
-    }
-}
-
-Awaitable<> Uploads::stop() {
-    house_.cancel();
-    co_await house_.join();
 }
 
 } // namespace wharf::jobs

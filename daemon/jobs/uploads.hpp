@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -98,6 +99,9 @@ class Uploads {
     /// Bytes of an account that are staged now.
     std::uint64_t staged_bytes(uid_t uid) const;
 
+    /// Who has files staged.
+    std::set<uid_t> accounts() const;
+
     /// Waits until nothing is removed any more.
     Awaitable<> stop();
 
@@ -112,7 +116,6 @@ class Uploads {
         std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
     };
     class Use;
-    struct Taking;
     struct Kept {
         uid_t uid = 0;
         std::uint64_t bytes = 0; ///< staged
@@ -122,16 +125,17 @@ class Uploads {
     void audit(const JobRecord& record);
     void check(const Draft& draft, const OfferedChanges& changes) const;
     std::vector<PushChange> listed(const OfferedChanges& changes) const;
-    Awaitable<> take_files(Draft* draft, std::uint64_t upload, OfferedChanges* offered,
-                           std::vector<PushChange>* changes);
-    Awaitable<> take_some(std::shared_ptr<Taking> taking);
-    Awaitable<> take_one(std::shared_ptr<Taking> taking, std::size_t place);
-    Awaitable<> attach_one(std::shared_ptr<Taking> taking, std::size_t place);
+    std::int64_t unsubmitted_changes(uid_t uid) const;
+    void require_few_drafts(uid_t uid) const;
+    void require_few_attached(uid_t uid) const;
+    Awaitable<> take_one(std::uint64_t upload, Draft* draft, OfferedChanges* offered,
+                         PushChange* change, std::size_t place);
+    Awaitable<> attach_one(std::uint64_t upload, uid_t uid, OfferedFile* file, PushChange* change);
     void require_quota(uid_t uid, std::uint64_t more) const;
     const store::AttachedFile* attached(std::uint64_t upload, std::int64_t number) const;
     void remove_soon(std::uint64_t upload);
     Awaitable<> remove(std::uint64_t upload);
-    Awaitable<> keep_house();
+    Awaitable<> keep_house(std::vector<std::uint64_t> in_use);
     Awaitable<> drop_abandoned();
 
     UploadContext context_;

@@ -88,6 +88,9 @@ Awaitable<> list(std::shared_ptr<const QuotaSources> sources, Call& call) {
     for (const uid_t uid : sources->jobs.accounts()) {
         used[uid] = 0;
     }
+    for (const uid_t uid : sources->pushers()) {
+        used[uid] = 0;
+    }
     const auto carriers = co_await sources->quotas.accounts();
     for (const auto& [uid, bytes] : carriers) {
         used[uid] = bytes;

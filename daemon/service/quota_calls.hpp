@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <sys/types.h>
 
 namespace wharf::service {
@@ -17,6 +18,7 @@ struct QuotaSources {
     access::KnownAccounts& accounts;
     jobs::JobTable& jobs;
     std::function<std::uint64_t(uid_t)> staged_bytes; ///< of an account
+    std::function<std::set<uid_t>()> pushers;         ///< accounts that have files staged
 };
 
 /// Adds the methods of org.wharf.Quota. Requires: all referred to outlives the dispatcher.

@@ -184,17 +184,13 @@ json::object result_of(const jobs::JobInfo& job, const net::Url& endpoint) {
         pull_request =
             hub::pull_request_page(endpoint, job.repo, *outcome.pull_request).to_string();
     }
-    json::array warnings;
-    for (const auto& warning : outcome.warnings) {
-        warnings.push_back(json::string{protocol::to_utf8(warning)});
-    }
     return {{"commit", job.commit},
             {"url", hub::commit_page(endpoint, job.repo, job.commit).to_string()},
             {"pull_request", std::move(pull_request)},
             {"commits", static_cast<std::int64_t>(outcome.commits)},
             {"files", static_cast<std::int64_t>(outcome.files)},
             {"bytes_sent", static_cast<std::int64_t>(outcome.bytes_sent)},
-            {"warnings", std::move(warnings)}};
+            {"warnings", warnings_of(job)}};
 }
 
 } // namespace wharf::service

@@ -32,6 +32,17 @@ json::value time_or_null(std::optional<jobs::WallClock::time_point> time) {
     return time ? json::value(format_time(*time)) : json::value(nullptr);
 }
 
+/// Where people see what a push that is done has made.
+json::value page_of(const jobs::JobInfo& job, const net::Url& endpoint) {
+    if (!job.push || job.state != jobs::JobState::done || job.commit.empty()) {
+        return nullptr;
+    }
+    const auto& pull_request = job.push->outcome.pull_request;
+    const auto page = pull_request ? hub::pull_request_page(endpoint, job.repo, *pull_request)
+                                   : hub::commit_page(endpoint, job.repo, job.commit);
+    return json::value(page.to_string());
+}
+
 } // namespace
 
 jobs::DownloadRequest read_request(const json::object& parameters, uid_t uid) {
@@ -100,19 +111,24 @@ json::object progress_of(const jobs::JobInfo& job) {
             {"files", to_json(job.in_air)}};
 }
 
+/// Null for what cannot have any.
+json::value warnings_of(const jobs::JobInfo& job) {
+    if (!job.push) {
+        return nullptr;
+    }
+    json::array warnings;
+    for (const auto& warning : job.push->outcome.warnings) {
+        warnings.push_back(json::string{protocol::to_utf8(warning)});
+    }
+    return warnings;
+}
+
 json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
     json::value failure = nullptr;
     if (job.failure) {
         failure = json::object{{"name", protocol::error_name(job.failure->kind())},
                                {"message", protocol::to_utf8(job.failure->message())},
                                {"hint", protocol::to_utf8(job.failure->hint())}};
-    }
-    json::value url = nullptr;
-    if (job.push && job.state == jobs::JobState::done && !job.commit.empty()) {
-        const auto& number = job.push->outcome.pull_request;
-        url = (number ? hub::pull_request_page(endpoint, job.repo, *number)
-                      : hub::commit_page(endpoint, job.repo, job.commit))
-                  .to_string();
     }
     return {{"id", number(job.id)},
             {"uid", number(job.uid)},
@@ -121,8 +137,9 @@ json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
             {"repo_type", hub::name(job.repo.type)},
             {"revision", job.revision},
             {"commit", or_null(job.commit)},
-            {"url", std::move(url)},
             {"message", job.push ? or_null(job.push->summary) : json::value(nullptr)},
+            {"url", page_of(job, endpoint)},
+            {"warnings", warnings_of(job)},
             {"priority", jobs::name(job.priority)},
             {"detached", job.detached},
             {"state", jobs::name(job.state)},

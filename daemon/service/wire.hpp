@@ -37,6 +37,7 @@ bool read_flag(const boost::json::object& parameters, std::string_view name);
 /// A job as org.wharf.Jobs.Job, and as org.wharf.Downloads.Progress. `endpoint` is the Hub's, for
 /// the address of a commit.
 boost::json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint);
+boost::json::value warnings_of(const jobs::JobInfo& job);
 boost::json::object progress_of(const jobs::JobInfo& job);
 boost::json::array to_json(const std::vector<jobs::FileProgress>& files);
 

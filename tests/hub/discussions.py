@@ -12,6 +12,7 @@ from .wire import Response, json_response
 from .writing import check_propose
 
 _PAGE = 10
+"""Discussions in one answer."""
 
 
 def register(router: Router) -> None:
@@ -57,18 +58,19 @@ def create(ctx: Context) -> Response:
 
 
 def listing(ctx: Context) -> Response:
-    """Newest first, by pages that are counted from 0."""
-    repo = ctx.repository()
-    asked = {name: values[0] for name, values in ctx.request.query().items()}
-    start = int(asked.get("p", "0")) * _PAGE
-    kind, status = asked.get("type", "all"), asked.get("status", "all")
+    """Newest first; `p` is the page. Filters are those that `HfApi.get_repo_discussions` has."""
+    repo, query = ctx.repository(), ctx.request.query()
+    kind, status, author = (query.get(name, [""])[0] for name in ("type", "status", "author"))
+    accepted = {"open": ("open", "draft"), "closed": ("closed", "merged")}.get(status)
     with ctx.state.lock:
         found = [
-            _summary(repo, each)
-            for _, each in sorted(repo.discussions.items(), reverse=True)
-            if kind in ("all", "pull_request" if each.is_pull else "discussion")
-            and status in ("all", "open" if each.status in ("open", "draft") else "closed")
+            _summary(repo, one)
+            for one in sorted(repo.discussions.values(), key=lambda one: -one.number)
+            if (kind in ("", "all") or one.is_pull == (kind == "pull_request"))
+            and (accepted is None or one.status in accepted)
+            and author in ("", one.author)
         ]
+    start = int(query.get("p", ["0"])[0]) * _PAGE
     page = found[start : start + _PAGE]
     return json_response({"discussions": page, "count": len(found), "start": start})
 

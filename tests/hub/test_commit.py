@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
@@ -167,6 +168,14 @@ def test_pull_requests(hub: TestHub, repo: Uploader) -> None:
     assert carol.commit(header("Into it"), revision="refs%2Fpr%2F2").status == 200
     reply = json.loads(repo.commit(header("Third"), revision="main?create_pr=1").body)
     assert reply["pullRequestUrl"].endswith("/discussions/3")
+
+    def listed(**query: str) -> list[tuple[int, str]]:
+        answer = fetch(carol.api("discussions") + "?" + urllib.parse.urlencode(query))
+        return [(row["num"], row["title"]) for row in json.loads(answer.body)["discussions"]]
+
+    assert listed() == [(3, "Third"), (2, "Draft"), (1, "Proposal")]
+    assert listed(type="pull_request", status="all", author="carol", p="0") == listed()[1:]
+    assert listed(type="discussion") == listed(status="closed") == listed(p="1") == []
 
 
 def test_limits_of_a_commit(hub: TestHub, repo: Uploader) -> None:

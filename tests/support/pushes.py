@@ -63,7 +63,7 @@ def add(client: VarlinkClient, upload: int, added: Changes, **more: Any) -> dict
                 contents.append({"path": path, "content": base64.b64encode(what).decode()})
         lists = {"files": files, "contents": contents}
         given = {name: value for name, value in lists.items() if value}
-        return client.call("Uploads.Add", descriptors, upload=upload, **given, **more)
+        return client.call("Uploads.Add", passed=descriptors, upload=upload, **given, **more)
 
 
 def give(

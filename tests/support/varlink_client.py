@@ -60,14 +60,25 @@ class VarlinkClient:
         self._socket.close()
 
     def send(
-        self, method: str, *, more: bool = False, descriptors: Sequence[int] = (), **parameters: Any
+        self,
+        method: str,
+        *,
+        more: bool = False,
+        oneway: bool = False,
+        passed: Sequence[int] = (),
+        **parameters: Any,
     ) -> None:
-        """A call whose answers are read with `receive`, or by nobody: `send("Jobs.Show", id=7)`."""
+        """A call whose answers are read with `receive`, or by nobody: `send("Jobs.Show", id=7)`.
+
+        The descriptors `passed` go with it.
+        """
         name = method if method.startswith("org.") else f"org.wharf.{method}"
-        message = {"method": name, "parameters": parameters, **({"more": True} if more else {})}
+        message: dict[str, Any] = {"method": name, "parameters": parameters}
+        message |= {flag: True for flag, on in (("more", more), ("oneway", oneway)) if on}
         data = json.dumps(message).encode() + b"\0"
-        if descriptors:
-            data = data[socket.send_fds(self._socket, [data], list(descriptors)) :]
+        if passed:
+            sent = socket.send_fds(self._socket, [data], list(passed))
+            data = data[sent:]
         self._socket.sendall(data)
 
     def receive(self) -> tuple[dict[str, Any], bool]:
@@ -84,9 +95,9 @@ class VarlinkClient:
         return reply.get("parameters") or {}, bool(reply.get("continues"))
 
     def call(
-        self, method: str, descriptors: Sequence[int] = (), **parameters: Any
+        self, method: str, *, passed: Sequence[int] = (), **parameters: Any
     ) -> dict[str, Any]:
-        self.send(method, descriptors=descriptors, **parameters)
+        self.send(method, passed=passed, **parameters)
         return self.receive()[0]
 
     def stream(self, method: str, **parameters: Any) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,5 @@
 #include "daemon/jobs/job_rows.hpp"
+#include "daemon/jobs/schema.hpp"
 #include "daemon/sqlite/database.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -158,6 +159,69 @@ TEST_CASE("a change is written over what was there") {
     CHECK(read->sealed_token.empty());
     CHECK(rows->unfinished().empty());
     CHECK_FALSE(rows->find(8));
+}
+
+TEST_CASE("a push is read as it was written, and what it has come to as it was last") {
+    const TempDir dir;
+    JobRecord record = full_record(7);
+    CommitOrder push{.upload = 3,
+                     .summary = "title",
+                     .description = "two\nlines",
+                     .parent = std::string(40, 'a'),
+                     .create_pr = true,
+                     .create = true,
+                     .is_private = true,
+                     .attached = true,
+                     .outcome = {}};
+    record.order.what = push;
+    add(*open_job_rows(dir / "jobs.db"), record);
+    {
+        const auto rows = open_job_rows(dir / "jobs.db");
+        REQUIRE(rows->unfinished().size() == 1);
+        CHECK(rows->unfinished().front().order.push() == push);
+        push.outcome = {.commits = 2,
+                        .files = 5,
+                        .bytes_sent = 1ULL << 40,
+                        .pull_request = 9,
+                        .warnings = {"one", "two"}};
+        record.order.push().outcome = push.outcome;
+        update(*rows, record);
+    }
+    const auto rows = open_job_rows(dir / "jobs.db");
+    CHECK(rows->find(7)->order.push() == push);
+    CHECK(rows->page({}, 100, 10).front().order.push() == push);
+    CHECK(rows->uploads() == Ids{3});
+    record.state = JobState::failed; // may be retried
+    record.finished = now() - 50h;
+    update(*rows, record);
+    CHECK(rows->uploads() == Ids{3});
+    record.state = JobState::cancelled;
+    update(*rows, record);
+    CHECK(rows->uploads().empty());
+    CHECK(rows->trim(now() - 24h, 100) == 1);
+    CHECK_NOTHROW(add(*rows, record)); // nothing of the old one is left in the way
+}
+
+TEST_CASE("a queue from before there were pushes is taken over") {
+    const TempDir dir;
+    {
+        wharf::sqlite::Database old{dir / "jobs.db"};
+        old.migrate(std::span{job_schema}.first(1));
+        old.execute("INSERT INTO job (id, kind, uid, repo_type, repo, revision, force, priority, "
+                    "detached, held, state, reason, created, files_done, files_total, bytes_done, "
+                    "bytes_total) VALUES (4, 'download', 1000, 'model', 'org/m', 'main', 0, "
+                    "'normal', 1, 0, 'queued', '', 1, 0, 0, 0, 0)");
+        old.execute("INSERT INTO selection VALUES (4, 'files', 0, 'a')");
+    }
+    const auto rows = open_job_rows(dir / "jobs.db");
+    REQUIRE(rows->unfinished().size() == 1);
+    const JobRecord job = rows->unfinished().front();
+    CHECK_FALSE(job.order.is_push());
+    CHECK(job.order.download().filter.files == std::vector<std::string>{"a"});
+    CHECK(rows->last_id() == 4);
+    JobRecord push = full_record(5);
+    push.order.what = CommitOrder{};
+    CHECK_NOTHROW(add(*rows, push));
 }
 
 TEST_CASE("pages go from the newest to the oldest, of one account or all") {

@@ -98,7 +98,8 @@ class Scene {
                  .options = options,
                  .audit = &audit,
                  .limits_of = [this](uid_t) { return limits; },
-                 .stored_token = [this](uid_t uid) { return stored[uid]; }}} {
+                 .stored_token = [this](uid_t uid) { return stored[uid]; },
+                 .over = [this](const JobRecord& record) { over.push_back(record.id); }}} {
         table.start();
     }
 
@@ -115,6 +116,7 @@ class Scene {
     std::map<uid_t, hub::Token> stored; ///< tokens
     Script script;
     KeptAudit audit;
+    std::vector<std::uint64_t> over; ///< jobs that the table said are
     JobStore store;
     JobTable table;
 };
