@@ -11,8 +11,9 @@ import pytest
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
 from tests.support.job_calls import call, wait_for_state
-from tests.support.pushes import add, begin, done, new_repo, repo_name, staged, submit, titles, tree
+from tests.support.pushes import add, begin, done, new_repo, repo_name, staged, submit, submit_by, titles, tree
 from tests.support.trials import MIB, QUICK, content, eventually, watched
+from tests.support.users import DAEMON_UID, needs_root, new_user
 from tests.support.varlink_client import CallFailed, VarlinkClient
 
 LARGE = content("queued push", 3 * MIB)
@@ -156,19 +157,24 @@ def test_cancelling_a_failed_push_frees_its_staging(box: Daemon, hub: TestHub) -
     nothing_is_staged(box)
 
 
-def test_the_quota_of_staging(hub: TestHub, repo: str, tmp_path: Path) -> None:
-    settings = {**QUICK, "quota": {"staging": "4MiB"}}
-    with watched(Daemon(hub.endpoint, tmp_path / "box", **settings)) as box:
+@needs_root
+def test_the_quota_of_staging(hub: TestHub, repo: str, place: Path) -> None:
+    """Whoever runs the daemon has none: another account pushes."""
+    ann = new_user()
+    everybody = {"allow_users": ["*"], "allow_groups": []}
+    settings = {**QUICK, "quota": {"staging": "4MiB"}, "access": everybody}
+    with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as box:
         rule = stuck(hub)
-        number = submit(box, repo, {"w.bin": LARGE})
-        with pytest.raises(CallFailed) as caught:
-            submit(box, repo, {"v.bin": LARGE[::-1]})
-        assert caught.value.name == "Quota" and caught.value.hint
-        assert staged_bytes(box) == len(LARGE)
-        hub.faults.remove(rule)
-        done(box, number)
-        nothing_is_staged(box)
-        done(box, submit(box, repo, {"v.bin": LARGE[::-1]}))
+        with ann.client(box.socket) as client:
+            number = submit_by(client, repo, {"w.bin": LARGE})
+            with pytest.raises(CallFailed) as caught:
+                submit_by(client, repo, {"v.bin": LARGE[::-1]})
+            assert caught.value.name == "QuotaExceeded" and caught.value.hint
+            assert client.call("Quota.Show")["account"]["staged_bytes"] == len(LARGE)
+            hub.faults.remove(rule)
+            done(box, number)
+            done(box, submit_by(client, repo, {"v.bin": LARGE[::-1]}))
+    assert tree(hub, repo) == {"config.json": b"{}", "w.bin": LARGE, "v.bin": LARGE[::-1]}
 
 
 # --- Callers who go away ---

@@ -66,47 +66,42 @@ def add(client: VarlinkClient, upload: int, added: Changes, **more: Any) -> dict
         return client.call("Uploads.Add", passed=descriptors, upload=upload, **given, **more)
 
 
-def give(client: VarlinkClient, repo: str, added: Changes, order: dict[str, Any], **more: Any) -> int:
-    """A draft with all of it; its number."""
-    upload = begin(client, repo, **order)
-    entries = list(added.items())
-    for start in range(0, len(entries), MOST_FILES):
-        add(client, upload, dict(entries[start : start + MOST_FILES]))
-    if more:
-        add(client, upload, {}, **more)
-    return upload
-
-
-def submit(
-    daemon: Daemon,
+def give(
+    client: VarlinkClient,
     repo: str,
-    added: Changes | None = None,
+    added: Changes,
     *,
     deletes: dict[str, Any] | None = None,
     copies: list[dict[str, Any]] | None = None,
     **order: Any,
 ) -> int:
-    """A push that nobody waits for; the job's number. `deletes` is as in Add: delete,
-    delete_folders, delete_patterns, below."""
-    more = {**(deletes or {}), **({"copies": copies} if copies else {})}
-    with VarlinkClient(daemon.socket) as client:
-        upload = give(client, repo, added or {}, order, **more)
-        return int(client.call("Uploads.Submit", upload=upload, detach=True)["job"])
+    """A draft with all of it; its number. `deletes` is as in Add: delete, delete_folders,
+    delete_patterns, below."""
+    upload = begin(client, repo, **order)
+    entries = list(added.items())
+    for start in range(0, len(entries), MOST_FILES):
+        add(client, upload, dict(entries[start : start + MOST_FILES]))
+    if deletes or copies:
+        add(client, upload, {}, **(deletes or {}), **({"copies": copies} if copies else {}))
+    return upload
 
 
-def push(
-    daemon: Daemon,
-    repo: str,
-    added: Changes | None = None,
-    *,
-    deletes: dict[str, Any] | None = None,
-    copies: list[dict[str, Any]] | None = None,
-    **order: Any,
-) -> dict[str, Any]:
-    """A push that somebody waits for; its result."""
-    more = {**(deletes or {}), **({"copies": copies} if copies else {})}
+def submit_by(client: VarlinkClient, repo: str, added: Changes, **more: Any) -> int:
+    """As `submit`, on a connection that is there."""
+    upload = give(client, repo, added, **more)
+    return int(client.call("Uploads.Submit", upload=upload, detach=True)["job"])
+
+
+def submit(daemon: Daemon, repo: str, added: Changes | None = None, **more: Any) -> int:
+    """A push that nobody waits for; the job's number. `more` is as in `give`."""
     with VarlinkClient(daemon.socket) as client:
-        upload = give(client, repo, added or {}, order, **more)
+        return submit_by(client, repo, added or {}, **more)
+
+
+def push(daemon: Daemon, repo: str, added: Changes | None = None, **more: Any) -> dict[str, Any]:
+    """A push that somebody waits for; its result. `more` is as in `give`."""
+    with VarlinkClient(daemon.socket) as client:
+        upload = give(client, repo, added or {}, **more)
         return dict(client.call("Uploads.Submit", upload=upload)["result"])
 
 
