@@ -141,7 +141,7 @@ def test_files_contents_and_deletions_become_one_commit(
     newest = hub.admin.commits(repo)[0]
     assert result["commit"] == newest["id"]
     assert result["url"] == f"{hub.endpoint}/{repo}/commit/{newest['id']}"
-    assert (result["commits"], result["files"]) == (1, 4) and result.get("pull_request") is None
+    assert (result["commits"], result["files"]) == (1, 3) and result.get("pull_request") is None
     assert newest["title"] == "First" and "and why" in newest["message"]
     assert tree(hub, repo) == {"b/two.bin", "one.txt", "c"}
     assert hub.admin.files(repo)["one.txt"]["size"] == 3
@@ -261,6 +261,7 @@ def test_a_failed_push_is_taken_down_and_retried_with_the_right_only(
     assert failure(client.call, "Jobs.Retry", id=number).name == "Forbidden"
     box.reload(access={"upload_users": []})
     client.call("Jobs.Retry", id=number)
+    eventually(lambda: len(box.events(action="upload", result="conflict")) == 2)
     client.call("Jobs.Cancel", id=number)
     eventually(lambda: box.events(action="upload", result="cancelled"))
     assert len(box.events(action="upload", result="conflict")) == 2
