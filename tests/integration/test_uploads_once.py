@@ -79,7 +79,8 @@ def test_a_commit_whose_answer_is_lost_is_made_once(
 
 
 def test_every_answer_lost_twice_over(box: Daemon, hub: TestHub, repo: str) -> None:
-    for path in ("/preupload/", "/objects/batch", "/verify", "/revision/", "/commits/", "/paths-info/"):
+    reading = ("/preupload/", "/revision/", "/commits/", "/paths-info/")
+    for path in (*reading, "/objects/batch", "/verify"):
         hub.faults.add("drop", run=True, match={"path": path}, times=2)
     hub.faults.add("drop", run=True, match=COMMIT)
     push(box, repo, {"w.bin": LARGE[:200_000]}, message="Once")
@@ -162,6 +163,27 @@ def test_a_pull_request_is_opened_once(
     done(box, number)
     assert list(hub.admin.refs(repo)["pull"]) == ["1"]
     assert titles(hub, repo, "refs/pr/1") == ["Please"] and titles(hub, repo) == []
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_pull_request_that_nobody_heard_of_is_found(
+    box: Daemon, hub: TestHub, repo: str, foreign: bool
+) -> None:
+    """Also when main went on meanwhile, and beside others of the same title."""
+    push(box, repo, {"z.txt": b"z"}, create_pr=True, message="Please")
+    late = hub.faults.add("delay", seconds=20, match={"path": "/discussions$", "method": "POST"})
+    number = submit(box, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
+    hub.faults.wait(late, 1)
+    eventually(lambda: len(hub.admin.refs(repo)["pull"]) == 2, "it is open")
+    box.kill()
+    if foreign:
+        hub.admin.commit(repo, files={"foreign.txt": "f"}, message="Theirs")
+    hub.faults.clear()
+    box.start()
+    done(box, number)
+    assert list(hub.admin.refs(repo)["pull"]) == ["1", "2"]
+    assert titles(hub, repo, "refs/pr/2") == ["Please"]
+    assert sorted(tree(hub, repo, revision="refs/pr/2")) == ["a.txt", "config.json"]
 
 
 def test_a_hub_that_says_no_is_believed(box: Daemon, hub: TestHub, repo: str) -> None:
@@ -248,27 +270,6 @@ def test_parts_are_resumed_after_kill_9(
     assert hub.log.sent_again() == []
     if not expired:
         assert hub.log.bytes_received(sha256(LARGE)) <= len(LARGE) + 4 * PART
-
-
-@pytest.mark.parametrize("foreign", [False, True])
-def test_a_pull_request_that_nobody_heard_of_is_found(
-    box: Daemon, hub: TestHub, repo: str, foreign: bool
-) -> None:
-    """Also when main went on meanwhile, and beside others of the same title."""
-    push(box, repo, {"z.txt": b"z"}, create_pr=True, message="Please")
-    late = hub.faults.add("delay", seconds=20, match={"path": "/discussions$", "method": "POST"})
-    number = submit(box, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
-    hub.faults.wait(late, 1)
-    eventually(lambda: len(hub.admin.refs(repo)["pull"]) == 2, "it is open")
-    box.kill()
-    if foreign:
-        hub.admin.commit(repo, files={"foreign.txt": "f"}, message="Theirs")
-    hub.faults.clear()
-    box.start()
-    done(box, number)
-    assert list(hub.admin.refs(repo)["pull"]) == ["1", "2"]
-    assert titles(hub, repo, "refs/pr/2") == ["Please"]
-    assert sorted(tree(hub, repo, revision="refs/pr/2")) == ["a.txt", "config.json"]
 
 
 def completed(hub: TestHub) -> int:

@@ -64,8 +64,9 @@ class Push:
         if self.create_pr:
             order["create_pr"] = True
         copies = [{"path": to, "from_path": path} for to, path in self.copies.items()]
-        more = {**self.deletes, **({"copies": copies} if copies else {})}
-        upload = give(client, self.repo, self.files, order, **more)
+        upload = give(
+            client, self.repo, self.files, deletes=dict(self.deletes), copies=copies, **order
+        )
         self.asked = True
         self.job = int(client.call("Uploads.Submit", upload=upload, detach=True)["job"])
 
