@@ -32,8 +32,21 @@ LARGE = content("large push", 12 * MIB + 1000)
 COMMIT = {"path": "/commit/", "method": "POST"}
 
 
+@pytest.fixture(scope="module")
+def module_daemon(session_hub: TestHub) -> Iterator[Daemon]:
+    with watched(Daemon(session_hub.endpoint, **QUICK)) as running:
+        yield running
+
+
 @pytest.fixture
-def box(hub: TestHub, tmp_path: Path) -> Iterator[Daemon]:
+def box(module_daemon: Daemon, hub: TestHub) -> Daemon:
+    """One daemon for all tests that do not stop it."""
+    return module_daemon
+
+
+@pytest.fixture
+def own(hub: TestHub, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that the test may stop and kill."""
     with watched(Daemon(hub.endpoint, tmp_path / "box", **QUICK)) as running:
         yield running
 
@@ -79,7 +92,8 @@ def test_a_commit_whose_answer_is_lost_is_made_once(
 
 
 def test_every_answer_lost_twice_over(box: Daemon, hub: TestHub, repo: str) -> None:
-    for path in ("/preupload/", "/objects/batch", "/verify", "/revision/", "/commits/", "/paths-info/"):
+    reading = ("/preupload/", "/revision/", "/commits/", "/paths-info/")
+    for path in (*reading, "/objects/batch", "/verify"):
         hub.faults.add("drop", run=True, match={"path": path}, times=2)
     hub.faults.add("drop", run=True, match=COMMIT)
     push(box, repo, {"w.bin": LARGE[:200_000]}, message="Once")
@@ -122,22 +136,22 @@ def test_a_lost_answer_and_a_foreign_commit(
 
 
 @pytest.mark.parametrize("at", ["before it is made", "before its answer"])
-def test_a_daemon_killed_at_the_commit(box: Daemon, hub: TestHub, repo: str, at: str) -> None:
+def test_a_daemon_killed_at_the_commit(own: Daemon, hub: TestHub, repo: str, at: str) -> None:
     """Its answer never comes; whether it was made is for the next daemon to find out."""
     kind = "upload_stall" if at == "before it is made" else "delay"
     rule = hub.faults.add(kind, seconds=20, match=COMMIT)
-    number = submit(box, repo, {"a.txt": b"a" * 1000, "w.bin": LARGE[:200_000]}, message="Once")
+    number = submit(own, repo, {"a.txt": b"a" * 1000, "w.bin": LARGE[:200_000]}, message="Once")
     hub.faults.wait(rule, 1)
     if kind == "delay":
         eventually(lambda: titles(hub, repo) == ["Once"], "it is made")
-    box.kill()
+    own.kill()
     hub.faults.clear()
-    box.start()
-    assert done(box, number)["commit"] == head(hub, repo)
+    own.start()
+    assert done(own, number)["commit"] == head(hub, repo)
     assert titles(hub, repo) == ["Once"]
     assert hub.log.sent_again() == []
-    assert box.download(repo, "--quiet").name == head(hub, repo)
-    eventually(lambda: staged(box) == [], "nothing is staged any more")
+    assert own.download(repo, "--quiet").name == head(hub, repo)
+    eventually(lambda: staged(own) == [], "nothing is staged any more")
 
 
 PULL_REQUEST_LOST = ["/discussions$", "/commit/"]
@@ -146,22 +160,43 @@ PULL_REQUEST_LOST = ["/discussions$", "/commit/"]
 @pytest.mark.parametrize("path", PULL_REQUEST_LOST)
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_pull_request_is_opened_once(
-    box: Daemon, hub: TestHub, repo: str, path: str, killed: bool
+    own: Daemon, hub: TestHub, repo: str, path: str, killed: bool
 ) -> None:
     kind = {"kind": "delay", "seconds": 20} if killed else {"kind": "drop", "run": True}
     rule = hub.faults.add(match={"path": path, "method": "POST"}, **kind)
-    number = submit(box, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
+    number = submit(own, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
     hub.faults.wait(rule, 1)
     if killed:
         eventually(lambda: hub.admin.refs(repo)["pull"], "it is open")
         if path == "/commit/":
             eventually(lambda: titles(hub, repo, "refs/pr/1") == ["Please"], "it is made")
-        box.kill()
+        own.kill()
         hub.faults.clear()
-        box.start()
-    done(box, number)
+        own.start()
+    done(own, number)
     assert list(hub.admin.refs(repo)["pull"]) == ["1"]
     assert titles(hub, repo, "refs/pr/1") == ["Please"] and titles(hub, repo) == []
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_pull_request_that_nobody_heard_of_is_found(
+    own: Daemon, hub: TestHub, repo: str, foreign: bool
+) -> None:
+    """Also when main went on meanwhile, and beside others of the same title."""
+    push(own, repo, {"z.txt": b"z"}, create_pr=True, message="Please")
+    late = hub.faults.add("delay", seconds=20, match={"path": "/discussions$", "method": "POST"})
+    number = submit(own, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
+    hub.faults.wait(late, 1)
+    eventually(lambda: len(hub.admin.refs(repo)["pull"]) == 2, "it is open")
+    own.kill()
+    if foreign:
+        hub.admin.commit(repo, files={"foreign.txt": "f"}, message="Theirs")
+    hub.faults.clear()
+    own.start()
+    done(own, number)
+    assert list(hub.admin.refs(repo)["pull"]) == ["1", "2"]
+    assert titles(hub, repo, "refs/pr/2") == ["Please"]
+    assert sorted(tree(hub, repo, revision="refs/pr/2")) == ["a.txt", "config.json"]
 
 
 def test_a_hub_that_says_no_is_believed(box: Daemon, hub: TestHub, repo: str) -> None:
@@ -219,7 +254,7 @@ def test_steps_around_an_object_that_fail_once(
 
 @pytest.mark.parametrize("expired", [False, True])
 def test_parts_are_resumed_after_kill_9(
-    box: Daemon, hub: TestHub, repo: str, expired: bool, tmp_path: Path
+    own: Daemon, hub: TestHub, repo: str, expired: bool, tmp_path: Path
 ) -> None:
     hub.admin.configure(lfs_part_size=PART, lfs_multipart_above=PART)
     source = write(tmp_path / "in", **{"w.bin": LARGE, "v.bin": LARGE[::-1][: 3 * MIB]})
@@ -229,46 +264,25 @@ def test_parts_are_resumed_after_kill_9(
         hub.faults.add(actions=lost, match=PUT | {"part": part}, times=None)
         for part in range(9, 14)
     ]
-    number = submit(box, repo, dict(source), message="Once")
+    number = submit(own, repo, dict(source), message="Once")
     for path in source.values():
         path.write_bytes(b"other")  # what was handed over was handed over
     # Who begins the next part has taken down the one before.
     eventually(lambda: sum(map(hub.faults.hits, stuck)) >= 4, "all connections are stuck")
     hub.log.wait(path_matches="/verify", finished=True)
-    box.kill()
+    own.kill()
     hub.faults.clear()
     hub.log.settle()
     if expired:
         hub.admin.expire_urls()
-    box.start()
-    done(box, number)
+    own.start()
+    done(own, number)
     found = tree(hub, repo)
     assert found["w.bin"] == LARGE and found["v.bin"] == LARGE[::-1][: 3 * MIB]
     assert titles(hub, repo) == ["Once"]
     assert hub.log.sent_again() == []
     if not expired:
         assert hub.log.bytes_received(sha256(LARGE)) <= len(LARGE) + 4 * PART
-
-
-@pytest.mark.parametrize("foreign", [False, True])
-def test_a_pull_request_that_nobody_heard_of_is_found(
-    box: Daemon, hub: TestHub, repo: str, foreign: bool
-) -> None:
-    """Also when main went on meanwhile, and beside others of the same title."""
-    push(box, repo, {"z.txt": b"z"}, create_pr=True, message="Please")
-    late = hub.faults.add("delay", seconds=20, match={"path": "/discussions$", "method": "POST"})
-    number = submit(box, repo, {"a.txt": b"a"}, create_pr=True, message="Please")
-    hub.faults.wait(late, 1)
-    eventually(lambda: len(hub.admin.refs(repo)["pull"]) == 2, "it is open")
-    box.kill()
-    if foreign:
-        hub.admin.commit(repo, files={"foreign.txt": "f"}, message="Theirs")
-    hub.faults.clear()
-    box.start()
-    done(box, number)
-    assert list(hub.admin.refs(repo)["pull"]) == ["1", "2"]
-    assert titles(hub, repo, "refs/pr/2") == ["Please"]
-    assert sorted(tree(hub, repo, revision="refs/pr/2")) == ["a.txt", "config.json"]
 
 
 def completed(hub: TestHub) -> int:
@@ -294,17 +308,17 @@ def test_urls_that_expire_in_the_middle(box: Daemon, hub: TestHub, repo: str) ->
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_hub_that_is_away_at_first(
-    box: Daemon, hub: TestHub, repo: str, restarted: bool
+    own: Daemon, hub: TestHub, repo: str, restarted: bool
 ) -> None:
     away = hub.faults.add("drop", match={"server": "hub"}, times=None)
-    number = submit(box, repo, {"a.txt": b"a", "w.bin": LARGE[:200_000]}, message="Once")
+    number = submit(own, repo, {"a.txt": b"a", "w.bin": LARGE[:200_000]}, message="Once")
     hub.faults.wait(away, 3)
     if restarted:
-        assert box.stop() == 0
+        assert own.stop() == 0
     hub.faults.clear()
     if restarted:
-        box.start()
-    done(box, number)
+        own.start()
+    done(own, number)
     assert titles(hub, repo) == ["Once"] and tree(hub, repo)["a.txt"] == b"a"
 
 
@@ -329,19 +343,19 @@ def test_a_large_folder_is_a_series(box: Daemon, hub: TestHub, repo: str) -> Non
 @pytest.mark.parametrize("at", [0, 1], ids=["first", "second"])
 @pytest.mark.parametrize("made", [False, True])
 def test_a_series_goes_on_after_kill_9(
-    box: Daemon, hub: TestHub, repo: str, at: int, made: bool
+    own: Daemon, hub: TestHub, repo: str, at: int, made: bool
 ) -> None:
     wanted = {path: what for path, what in many(600).items() if isinstance(what, bytes)}
     kind = "delay" if made else "upload_stall"
     rule = hub.faults.add(kind, seconds=30, skip=at, match=COMMIT)
-    number = submit(box, repo, many(600), deletes={"delete": ["config.json"]}, message="Many")
+    number = submit(own, repo, many(600), deletes={"delete": ["config.json"]}, message="Many")
     hub.faults.wait(rule, 1)
     if made:
         eventually(lambda: len(titles(hub, repo)) == at + 1, "it is made")
-    box.kill()
+    own.kill()
     hub.faults.clear()
-    box.start()
-    done(box, number)
+    own.start()
+    done(own, number)
     found = titles(hub, repo)
     assert found == ["Many", *(f"Many (part {n})" for n in range(2, len(found) + 1))]
     assert 2 <= len(found) <= 3
@@ -349,4 +363,4 @@ def test_a_series_goes_on_after_kill_9(
     changed = [path for row in rows[: len(found)] for path in row["changed"]]
     assert sorted(changed) == sorted(wanted)  # each once
     assert tree(hub, repo) == wanted
-    eventually(lambda: staged(box) == [], "nothing is staged any more")
+    eventually(lambda: staged(own) == [], "nothing is staged any more")

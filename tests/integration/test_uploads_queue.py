@@ -11,7 +11,18 @@ import pytest
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
 from tests.support.job_calls import call, wait_for_state
-from tests.support.pushes import add, begin, done, new_repo, repo_name, staged, submit, submit_by, titles, tree
+from tests.support.pushes import (
+    add,
+    begin,
+    done,
+    new_repo,
+    repo_name,
+    staged,
+    submit,
+    submit_by,
+    titles,
+    tree,
+)
 from tests.support.trials import MIB, QUICK, content, eventually, watched
 from tests.support.users import DAEMON_UID, needs_root, new_user
 from tests.support.varlink_client import CallFailed, VarlinkClient
@@ -49,7 +60,8 @@ def stuck(hub: TestHub) -> int:
 
 def test_pushes_to_one_branch_keep_their_order(box: Daemon, hub: TestHub, repo: str) -> None:
     rule = stuck(hub)
-    first = submit(box, repo, {"w.bin": LARGE, "a.txt": b"1"}, message="First", priority="background")
+    large = {"w.bin": LARGE, "a.txt": b"1"}
+    first = submit(box, repo, large, message="First", priority="background")
     second = submit(box, repo, {"a.txt": b"2"}, message="Second", priority="interactive")
     third = submit(box, repo, {"a.txt": b"3"}, message="Third")
     elsewhere = submit(box, repo, {"a.txt": b"e"}, message="E", revision="other", create=True)
@@ -121,7 +133,8 @@ def test_a_failed_push_is_retried_with_the_right_token(
     box: Daemon, hub: TestHub, repo: str, restarted: bool
 ) -> None:
     hub.admin.add_token("alice", token="hf_alice_reads", role="read", label=repo)
-    number = submit(box, repo, {"w.bin": LARGE, "a.txt": b"a"}, token="hf_alice_reads", message="Once")
+    files = {"w.bin": LARGE, "a.txt": b"a"}
+    number = submit(box, repo, files, token="hf_alice_reads", message="Once")
     failed = wait_for_state(box, number, "failed")
     assert failed["failure"]["name"] in ("org.wharf.Forbidden", "org.wharf.Unauthorized")
     assert "token" in failed["failure"]["message"] + failed["failure"]["hint"]

@@ -64,7 +64,9 @@ class Push:
         if self.create_pr:
             order["create_pr"] = True
         copies = [{"path": to, "from_path": path} for to, path in self.copies.items()]
-        upload = give(client, self.repo, self.files, deletes=self.deletes, copies=copies, **order)
+        upload = give(
+            client, self.repo, self.files, deletes=dict(self.deletes), copies=copies, **order
+        )
         self.asked = True
         self.job = int(client.call("Uploads.Submit", upload=upload, detach=True)["job"])
 

@@ -27,7 +27,8 @@ Changes = dict[str, "bytes | Path"]
 
 def repo_name(test: str) -> str:
     """A repo's name that no other test has, of an organisation that alice belongs to."""
-    return "wonderland/push-" + re.sub("[^a-z0-9]+", "-", test.removeprefix("test_").lower()).strip("-")
+    plain = re.sub("[^a-z0-9]+", "-", test.removeprefix("test_").lower())
+    return "wonderland/push-" + plain.strip("-")
 
 
 def new_repo(hub: TestHub, test: str) -> str:
@@ -118,8 +119,8 @@ def head(hub: TestHub, repo: str, kind: str = "model", revision: str = "main") -
 
 def titles(hub: TestHub, repo: str, revision: str = "main") -> list[str]:
     """Of what came after the repo was made, oldest first."""
-    rows = hub.admin.commits(repo, revision=revision)
-    return [row["title"] for row in reversed(rows) if row["title"] not in ("Add files", "initial commit")]
+    found = [row["title"] for row in hub.admin.commits(repo, revision=revision)]
+    return [title for title in reversed(found) if title not in ("Add files", "initial commit")]
 
 
 def tree(hub: TestHub, repo: str, kind: str = "model", revision: str = "main") -> dict[str, bytes]:
