@@ -285,7 +285,8 @@ Awaitable<> Uploads::take_one(std::uint64_t upload, Draft* draft, OfferedChanges
                                                .uid = uid,
                                                .source = std::move(file.source),
                                                .path = file.path,
-                                               .size = file.size});
+                                               .size = file.size,
+                                               .most = staging_left(uid)});
     } else {
         auto& content = offered->contents[place - files.size()];
         taken = co_await context_.staged.take_bytes(upload, std::move(content.content));
@@ -321,6 +322,11 @@ void Uploads::require_quota(uid_t uid, std::uint64_t more) const {
                                 format_size(staged), format_size(*limit)),
                     "wait until pushes are done, or cancel some: 'wharf jobs ls'"};
     }
+}
+
+std::optional<std::uint64_t> Uploads::staging_left(uid_t uid) const {
+    const auto limit = context_.quotas.limits_of(uid).staging;
+    return limit ? std::optional{*limit - std::min(*limit, staged_bytes(uid))} : std::nullopt;
 }
 
 std::uint64_t Uploads::staged_bytes(uid_t uid) const {
