@@ -287,7 +287,8 @@ Awaitable<> Uploads::take_one(std::uint64_t upload, Draft* draft, OfferedChanges
                                                .uid = uid,
                                                .source = std::move(file.source),
                                                .path = file.path,
-                                               .size = file.size});
+                                               .size = file.size,
+                                               .most = staging_left(uid)});
     } else {
         auto& content = offered->contents[place - files.size()];
         taken = co_await context_.staged.take_bytes(upload, std::move(content.content));
@@ -333,6 +334,11 @@ std::set<uid_t> Uploads::accounts() const {
         }
     }
     return accounts;
+}
+
+std::optional<std::uint64_t> Uploads::staging_left(uid_t uid) const {
+    const auto limit = context_.quotas.limits_of(uid).staging;
+    return limit ? std::optional{*limit - std::min(*limit, staged_bytes(uid))} : std::nullopt;
 }
 
 std::uint64_t Uploads::staged_bytes(uid_t uid) const {

@@ -131,6 +131,7 @@ class Uploads {
     Awaitable<> take_one(std::uint64_t upload, Draft* draft, OfferedChanges* offered,
                          PushChange* change, std::size_t place);
     Awaitable<> attach_one(std::uint64_t upload, uid_t uid, OfferedFile* file, PushChange* change);
+    std::optional<std::uint64_t> staging_left(uid_t uid) const; ///< none: no limit
     void require_quota(uid_t uid, std::uint64_t more) const;
     const store::AttachedFile* attached(std::uint64_t upload, std::int64_t number) const;
     void remove_soon(std::uint64_t upload);

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "base/units.hpp"
 
 #include <fmt/format.h>
 
@@ -167,6 +168,13 @@ void Intake::require_takeable() {
         refuse(
             fmt::format("has {} bytes, fewer than the {} that are to be pushed", there, file_.size),
             "push it again");
+    }
+    if (order_.most && file_.size > *order_.most) {
+        throw Error{
+            ErrorKind::quota,
+            fmt::format("{} has {}, and this account may have {} more that wait to be pushed",
+                        order_.path, format_size(file_.size), format_size(*order_.most)),
+            "wait until pushes are done, or cancel some: 'wharf jobs ls'"};
     }
 }
 

@@ -37,6 +37,8 @@ struct StagingOrder {
     /// Only so many bytes, of a file that others append to; none: all of it, and it must not
     /// change meanwhile.
     std::optional<std::uint64_t> size;
+    /// Bytes that the account may still have staged; none: any number. Throws quota for more.
+    std::optional<std::uint64_t> most = {};
 };
 
 /// Somebody's file that is read where it is.

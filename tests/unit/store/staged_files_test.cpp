@@ -95,6 +95,23 @@ void append(const fs::path& path, std::string_view more) {
 
 } // namespace
 
+TEST_CASE("a file that is more than its account may have staged is not begun with") {
+    Staged f;
+    const auto take_at_most = [&f](std::uint64_t most) {
+        StagingOrder made = order(open_file(f.file("a", "four")));
+        made.most = most;
+        return f.get(f.store().staged().take(std::move(made)));
+    };
+    try {
+        take_at_most(3);
+        FAIL("taken");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::quota);
+    }
+    CHECK(f.left_over() == 0);
+    CHECK(take_at_most(4).size == 4);
+}
+
 TEST_CASE("a file is taken whole, privately, and without moving the caller's position") {
     for (const bool ours : {false, true}) {
         CAPTURE(ours);
