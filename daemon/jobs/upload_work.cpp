@@ -7,11 +7,13 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/async/do_all.hpp"
 #include "daemon/hub/hub_client.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <ranges>
 
 namespace wharf::jobs {
@@ -19,6 +21,9 @@ namespace wharf::jobs {
 namespace {
 
 constexpr std::size_t most_files_shown = 8;
+
+/// Files that go into the cache at a time: the more, the fewer transactions and flushes of folders.
+constexpr std::size_t published_at_once = 32;
 
 /// The official clients' limit for what they look at; a README is not long.
 constexpr std::size_t most_readme_bytes = 10 << 20;
@@ -310,14 +315,24 @@ Awaitable<> UploadWork::share(std::string commit) {
     const hub::TreePtr tree =
         co_await context_.lookups.tree(order.repo, commit, order.token, note_);
     store::Entries pushed;
-    for (const auto& change : state_.changes) {
+    std::map<std::string, Batch::value_type> blobs; // etag → one of the changes that have it
+    for (std::size_t place = 0; place < state_.changes.size(); ++place) {
+        const auto& change = state_.changes[place];
         const auto* entry = tree->find(change.path);
         if (change.is_content() && !change.staged.empty() && entry != nullptr &&
             entry->etag() == change.oid) {
-            co_await context_.staged.publish(order_.upload, change.staged, order.repo, *entry);
+            blobs.emplace(change.oid, place);
             pushed.push_back(*entry);
         }
     }
+    const auto places = std::views::values(blobs);
+    const Batch chosen{places.begin(), places.end()};
+    co_await async::do_all("sharing what was pushed", chosen.size(), published_at_once,
+                           [&, this](std::size_t i) {
+                               const auto& change = state_.changes[chosen[i]];
+                               return context_.staged.publish(order_.upload, change.staged,
+                                                              order.repo, *tree->find(change.path));
+                           });
     const std::vector<hub::TreeEntry> shared = pushed;
     co_await context_.store.bring_in(order.repo, commit, std::move(pushed));
     co_await context_.store.finish_snapshot(order.repo, commit, target().revision);

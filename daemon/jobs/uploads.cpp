@@ -258,6 +258,8 @@ Awaitable<Uploads::Added> Uploads::add(uid_t uid, std::uint64_t upload, OfferedC
                            [&, this](std::size_t place) {
                                return take_one(upload, &draft, &offered, &changes[place], place);
                            });
+    // Here and not only in submit(), which is to be short however much was added.
+    co_await context_.staged.flush(upload);
     co_await context_.uploads.with_rows([&](UploadRows& rows) { rows.add(upload, changes); });
     draft.changes += static_cast<std::int64_t>(changes.size());
     for (auto& change : changes) {

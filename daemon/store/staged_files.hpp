@@ -73,7 +73,8 @@ class StagedFiles {
     /// As take() for bytes in memory.
     virtual Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) = 0;
 
-    /// Makes all that was taken for the upload survive a power failure.
+    /// Makes all that was taken for the upload survive a power failure. Costs nothing when nothing
+    /// was taken since the last time. A file of which that fails is gone.
     virtual Awaitable<> flush(std::uint64_t upload) = 0;
 
     /// Opens a file for reading. Throws storage when it is gone.

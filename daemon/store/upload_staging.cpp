@@ -146,7 +146,9 @@ Awaitable<StagedFile> UploadStaging::take(StagingOrder order) {
         }
     }
     give_up.release();
-    co_return std::move(intake->file());
+    StagedFile file = std::move(intake->file());
+    unflushed_[upload].push_back(file.name);
+    co_return file;
 }
 
 Awaitable<AttachedFile> UploadStaging::attach(StagingOrder order) {
@@ -169,25 +171,39 @@ Awaitable<StagedFile> UploadStaging::take_bytes(std::uint64_t upload, std::strin
         target.set_size(file.size);
         target.move_to(upload);
     });
+    unflushed_[upload].push_back(file.name);
     co_return file;
 }
 
 Awaitable<> UploadStaging::flush(std::uint64_t upload) {
-    std::shared_ptr<Flush> flush = co_await pool_.run([&] { return list_for_flush(upload); });
+    auto found = unflushed_.extract(upload);
+    if (!found) {
+        co_return;
+    }
+    ScopeExit still_unflushed{[&] { keep_unflushed(upload, found.mapped()); }};
+    const std::shared_ptr<Flush> flush =
+        co_await pool_.run([&] { return open_for_flush(upload, found.mapped()); });
     if (flush) {
         const Executor here = co_await asio::this_coro::executor;
-        co_await async::run_to_end_on(here, flush_all(std::move(flush)));
+        co_await async::run_to_end_on(here, flush_all(flush));
     }
+    still_unflushed.release();
+}
+
+/// What was not flushed after all, beside what was taken meanwhile.
+void UploadStaging::keep_unflushed(std::uint64_t upload, const std::vector<std::string>& names) {
+    auto& all = unflushed_[upload];
+    all.insert(all.end(), names.begin(), names.end());
 }
 
 /// Null if nothing is there.
-std::shared_ptr<UploadStaging::Flush> UploadStaging::list_for_flush(std::uint64_t upload) {
+std::shared_ptr<UploadStaging::Flush>
+UploadStaging::open_for_flush(std::uint64_t upload, std::vector<std::string> names) const {
     auto all = folders_.all();
     auto folder = folders_.open(upload);
     if (!all || !folder) {
         return nullptr;
     }
-    auto names = folder->list();
     return std::make_shared<Flush>(Flush{*std::move(all), *std::move(folder), std::move(names)});
 }
 
@@ -260,6 +276,7 @@ Awaitable<> UploadStaging::publish_file(std::uint64_t upload, std::string name,
 }
 
 Awaitable<> UploadStaging::discard(std::uint64_t upload) {
+    unflushed_.erase(upload);
     co_await remove_folder(std::to_string(upload));
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +40,9 @@ class UploadStaging final : public StagedFiles {
 
     ForeignCalls& calls(const Executor& executor);
     std::string new_name();
-    std::shared_ptr<Flush> list_for_flush(std::uint64_t upload);
+    std::shared_ptr<Flush> open_for_flush(std::uint64_t upload,
+                                          std::vector<std::string> names) const;
+    void keep_unflushed(std::uint64_t upload, const std::vector<std::string>& names);
     Awaitable<> flush_all(std::shared_ptr<Flush> flush);
     Awaitable<> flush_part(std::shared_ptr<Flush> flush, std::size_t begin, std::size_t end);
     Awaitable<> publish_file(std::uint64_t upload, std::string name, std::string repo_folder,
@@ -52,7 +55,8 @@ class UploadStaging final : public StagedFiles {
     async::BlockingPool& pool_;
     async::BlockingPool& disk_;
     std::uint64_t next_name_;
-    std::optional<ForeignCalls> calls_; ///< made when the loop is known
+    std::map<std::uint64_t, std::vector<std::string>> unflushed_; ///< names, by upload
+    std::optional<ForeignCalls> calls_;                           ///< made when the loop is known
 };
 
 } // namespace wharf::store
