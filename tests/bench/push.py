@@ -5,8 +5,7 @@
 One file of 4 GiB, sent in parts of 64 MiB, the same sent whole, and 2,000 files of 1 to 50 KiB, to the
 test Hub on this machine, each time into a new repo. `hf upload` without Xet reads the files where
 they are; wharf stages them first, and where the file system cannot clone that is a copy. Its CPU is
-that of daemon and command together. Beside it: how long a push that is only handed over takes, and
-how long Submit takes after the last descriptor.
+that of daemon and command together. How long Submit takes is what test_reflink_push.py prints.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ from tests.bench.measure import GIB, KIB, MIB, Run, run_command, run_wharf  # no
 from tests.hub.remote import HubProcess  # noqa: E402
 from tests.support.client_venvs import WITHOUT_XET, ensure  # noqa: E402
 from tests.support.daemon import Daemon  # noqa: E402
-from tests.support.pushes import MOST_FILES, add, begin  # noqa: E402
-from tests.support.varlink_client import VarlinkClient  # noqa: E402
 
 OURS, THEIRS = "wharf upload", "hf upload"
 TOKEN = "hf_alice"
@@ -120,36 +117,6 @@ class Contest:
         program = ensure(WITHOUT_XET).parent / "hf"
         command = [program, "upload", repo, self._case.folder, "--quiet", "--token", TOKEN]
         return run_command(command, environment)
-
-
-@dataclass
-class HandedOver:
-    """Seconds."""
-
-    add: float
-    """Of all calls of Add but the last."""
-    submit: float
-    """From the last descriptor's sending to the answer of Submit."""
-
-
-def hand_over(daemon: Daemon, repo: str, folder: Path) -> HandedOver:
-    """What a client does that only wants to be rid of its files."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {str(path.relative_to(folder)): path for path in paths}
-    names = list(files)
-    calls = [
-        {name: files[name] for name in names[start : start + MOST_FILES]}
-        for start in range(0, len(names), MOST_FILES)
-    ]
-    with VarlinkClient(daemon.socket, timeout=600) as client:
-        upload = begin(client, repo, token=TOKEN)
-        started = time.monotonic()
-        for some in calls[:-1]:
-            add(client, upload, some)
-        last = time.monotonic()
-        add(client, upload, calls[-1])
-        client.call("Uploads.Submit", upload=upload, detach=True)
-        return HandedOver(last - started, time.monotonic() - last)
 
 
 def hub_in(folder: Path, *options: str) -> HubProcess:
