@@ -56,7 +56,8 @@ Awaitable<> receive(std::string_view input, Cuts cuts, bool expects_body, Answer
     auto stream = std::make_unique<CutStream>(input, cuts);
     CutStream& peer = *stream;
     net::HttpExchange exchange{std::move(stream), limits};
-    net::OutgoingRequest request{"GET / HTTP/1.1\r\n\r\n", "", expects_body};
+    net::OutgoingRequest request{
+        .header = "GET / HTTP/1.1\r\n\r\n", .body = nullptr, .expects_body = expects_body};
     try {
         co_await exchange.run(std::move(request));
         answer.status = exchange.status();
