@@ -30,7 +30,7 @@ struct PushChange {
     // Of files that are added.
     std::string staged; ///< name in staging; empty: its caller's descriptor
     std::uint64_t size = 0;
-    std::string known_etag; ///< hash of the content, when it was known without reading
+    std::string hashes; ///< of the content, as far as known; see store::StagedFile
 
     // Of copies.
     std::string from_path;

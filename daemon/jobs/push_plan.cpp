@@ -202,6 +202,17 @@ std::map<std::string, std::string> expected_of(const std::vector<PushChange>& ch
     return expected;
 }
 
+std::string hash_of_length(std::string_view hashes, std::size_t digits) {
+    while (!hashes.empty()) {
+        const std::string_view hash = hashes.substr(0, hashes.find(' '));
+        if (hash.size() == digits) {
+            return std::string{hash};
+        }
+        hashes.remove_prefix(std::min(hashes.size(), hash.size() + 1));
+    }
+    return {};
+}
+
 Message split_message(std::string summary, std::string description) {
     const auto end = summary.find_first_of("\r\n");
     if (end == std::string::npos) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wharf::jobs {
@@ -53,6 +54,9 @@ Result<Deletions> resolve_deletions(const std::vector<PushChange>& changes, cons
 /// deletes. Not what patterns delete, nor what is deleted for something that is added there.
 std::map<std::string, std::string> expected_of(const std::vector<PushChange>& changes,
                                                std::uint64_t commit);
+
+/// The one of a content's known hashes (see PushChange) that has so many hex digits; else empty.
+std::string hash_of_length(std::string_view hashes, std::size_t digits);
 
 /// A message's first line, and the rest.
 struct Message {

@@ -212,8 +212,8 @@ Awaitable<> UploadWork::bring(PushChange* change) {
         co_return;
     }
     const auto mode = change->mode.value();
-    if (change->oid.empty() && change->known_etag.size() == form_of(mode).size()) {
-        change->oid = change->known_etag;
+    if (change->oid.empty()) {
+        change->oid = hash_of_length(change->hashes, form_of(mode).size());
     }
     const bool to_send = mode == hub::UploadMode::lfs && !change->sent;
     if (!change->oid.empty() && !to_send) {

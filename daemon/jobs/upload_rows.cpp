@@ -66,7 +66,7 @@ PushChange change_from(sqlite::Row row) {
     change.below = row.text(3);
     change.staged = row.text(4);
     change.size = static_cast<std::uint64_t>(row.integer(5));
-    change.known_etag = row.text(6);
+    change.hashes = row.text(6);
     change.from_path = row.text(7);
     change.from_repo = source_repo(row, 8, 9);
     change.from_revision = text_or_null(row, 10);
@@ -114,14 +114,14 @@ struct UploadRows::Statements {
           create{database, "INSERT INTO upload (uid) VALUES (?)"},
           last{database, "SELECT last_insert_rowid()"},
           insert{database, "INSERT INTO change (upload, number, kind, path, below, staged, size, "
-                           "known_etag, from_path, from_type, from_repo, from_revision) "
+                           "hashes, from_path, from_type, from_repo, from_revision) "
                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-          load{database, "SELECT number, kind, path, below, staged, size, known_etag, from_path, "
+          load{database, "SELECT number, kind, path, below, staged, size, hashes, from_path, "
                          "from_type, from_repo, from_revision, mode, ignored, remote, oid, sent, "
                          "commit_number, done FROM change WHERE upload = ? ORDER BY number"},
           commits{database, "SELECT commits, pull_request FROM upload WHERE id = ?"},
           pending{database, "SELECT number, parent, title FROM pending WHERE upload = ?"},
-          update{database, "UPDATE change SET kind = ?, staged = ?, size = ?, known_etag = ?, "
+          update{database, "UPDATE change SET kind = ?, staged = ?, size = ?, hashes = ?, "
                            "mode = ?, ignored = ?, remote = ?, oid = ?, sent = ?, "
                            "commit_number = ?, done = ? WHERE upload = ? AND number = ?"},
           set_pending{database, "INSERT OR REPLACE INTO pending (upload, number, parent, title) "
@@ -229,7 +229,7 @@ void UploadRows::add(std::uint64_t upload, std::span<const PushChange> changes) 
                                   : std::nullopt;
         statements_->insert.run(upload, change.number, static_cast<std::int64_t>(change.kind),
                                 change.path, change.below, change.staged, change.size,
-                                change.known_etag, change.from_path, type, name, revision);
+                                change.hashes, change.from_path, type, name, revision);
     }
     transaction.commit();
 }
@@ -257,9 +257,9 @@ void UploadRows::update(std::uint64_t upload, std::span<const PushChange> change
     Transaction transaction{database_, Transaction::Kind::write};
     for (const auto& change : changes) {
         statements_->update.run(static_cast<std::int64_t>(change.kind), change.staged, change.size,
-                                change.known_etag, mode_column(change), change.ignored,
-                                change.remote, change.oid, change.sent, change.commit, change.done,
-                                upload, change.number);
+                                change.hashes, mode_column(change), change.ignored, change.remote,
+                                change.oid, change.sent, change.commit, change.done, upload,
+                                change.number);
     }
     transaction.commit();
 }

@@ -7,7 +7,7 @@ namespace wharf::jobs {
 
 /// The schema of uploads.db, one step per version; see sqlite::Database::migrate(). A step that was
 /// released is never changed: add the next one.
-inline constexpr std::array<std::string_view, 1> upload_schema{
+inline constexpr std::array<std::string_view, 2> upload_schema{
     // Version 1.
     R"sql(
 CREATE TABLE upload (
@@ -63,6 +63,10 @@ CREATE TABLE part (
     etag   TEXT    NOT NULL,
     PRIMARY KEY (upload, oid, number)
 ) WITHOUT ROWID;
+)sql",
+    // Version 2: a content may have several hashes, with a blank between two.
+    R"sql(
+ALTER TABLE change RENAME COLUMN known_etag TO hashes;
 )sql",
 };
 

@@ -256,7 +256,7 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
     change->kind = PushChange::Kind::add;
     change->staged = std::move(taken.name);
     change->size = taken.size;
-    change->known_etag = std::move(taken.etag);
+    change->hashes = std::move(taken.hashes);
     change->oid.clear(); // of when the source was another
     std::vector<PushChange> changed{*change};
     co_await save(std::move(changed));

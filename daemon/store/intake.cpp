@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
+#include "daemon/store/content_hashes.hpp"
 
 #include <fmt/format.h>
 
@@ -120,14 +121,14 @@ bool Intake::may_be_linked() const noexcept {
 
 void Intake::was_linked(std::string etag) {
     order_.source.reset();
-    file_.etag = std::move(etag);
+    file_.hashes = std::move(etag);
     file_.shares_blocks = true;
 }
 
 void Intake::take(std::string etag) {
     const ScopeExit close{[this] { order_.source.reset(); }};
     require_wanted();
-    file_.etag = std::move(etag);
+    file_.hashes = std::move(etag);
     transfer();
 }
 
@@ -204,7 +205,7 @@ void Intake::transfer() {
     file_.shares_blocks =
         file_.size > 0 && ::ioctl(target.fd(), FICLONE, order_.source.value()) == 0;
     if (!file_.shares_blocks) {
-        copy(target);
+        file_.hashes = copy(target);
     }
     require_unchanged();
     target.set_size(file_.size);
@@ -230,11 +231,13 @@ void Intake::read_sample() {
     file_.sample.assign(start.data(), static_cast<std::size_t>(length));
 }
 
-void Intake::copy(FreshFile& target) {
+/// Returns the hashes of what the target got, whatever the source is by now.
+std::string Intake::copy(FreshFile& target) {
     constexpr std::uint64_t block = 512; // of st_blocks, whatever the file system's own
     const auto allocated = static_cast<std::uint64_t>(before_.st_blocks) * block;
     folders_.space().require(std::min(file_.size, allocated));
     const Buffer buffer = make_buffer(piece_size);
+    ContentHashes hashes{file_.size};
     std::uint64_t offset = 0;
     while (offset < file_.size) {
         require_wanted();
@@ -245,14 +248,22 @@ void Intake::copy(FreshFile& target) {
             throw system_error(fmt::format("reading {}", order_.path), errno);
         }
         if (count == 0) {
-            break; // it was cut off: the caller sees that
+            require_unchanged();
+            refuse_cut_off(); // and it has grown again since
         }
         const auto got = std::min(want, static_cast<std::uint64_t>(std::max<ssize_t>(count, 0)));
-        target.write_at(offset, std::span{buffer.get(), static_cast<std::size_t>(got)}, file_.size);
+        const std::span piece{buffer.get(), static_cast<std::size_t>(got)};
+        hashes.update(piece);
+        target.write_at(offset, piece, file_.size);
         ::sync_file_range(target.fd(), static_cast<off_t>(offset), static_cast<off_t>(got),
                           SYNC_FILE_RANGE_WRITE); // advice, so that flush() is short
         offset += got;
     }
+    return hashes.finish();
+}
+
+void Intake::refuse_cut_off() const {
+    refuse("was cut off while it was read", "push it again when it only grows");
 }
 
 /// Of a prefix only that it is still there can be told: the rest of the file may grow.
@@ -260,7 +271,7 @@ void Intake::require_unchanged() const {
     const auto after = look_at_source();
     if (order_.size) {
         if (static_cast<std::uint64_t>(after.st_size) < *order_.size) {
-            refuse("was cut off while it was read", "push it again when it only grows");
+            refuse_cut_off();
         }
     } else if (after.st_size != before_.st_size || after.st_ino != before_.st_ino ||
                !same_time(after.st_mtim, before_.st_mtim) ||

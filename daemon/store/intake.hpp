@@ -59,11 +59,12 @@ class Intake {
 
     void require_takeable();
     void transfer();
-    void copy(FreshFile& target);
+    std::string copy(FreshFile& target);
     void read_sample();
     void require_unchanged() const;
     void require_wanted() const;
     struct stat look_at_source() const;
+    [[noreturn]] void refuse_cut_off() const;
     [[noreturn]] void refuse(std::string_view why, std::string hint) const;
 
     StagingOrder order_;

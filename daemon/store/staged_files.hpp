@@ -18,14 +18,20 @@ namespace wharf::store {
 /// How much of a file's start is kept at hand, in bytes.
 inline constexpr std::size_t sample_size = 512;
 
+/// Of larger files git's blob id is not made while they are taken: the Hub wants them as objects.
+/// It takes regular ones of 9 MiB.
+inline constexpr std::uint64_t most_regular_size = 16 << 20;
+
 /// A file that was taken into staging.
 struct StagedFile {
     std::string name; ///< below the upload's folder; for open()
     std::uint64_t size = 0;
     std::string sample;         ///< its first bytes, at most sample_size
     bool shares_blocks = false; ///< a reflink or hard link: it cost no space and no reading
-    /// When the content is that of a verified blob of the cache: its etag. It was not read then.
-    std::string etag;
+    /// The hashes of its content that did not take another reading, with a blank between two: as
+    /// far as it was read to be copied its sha256 and, of what may be a regular file of the Hub,
+    /// git's blob id; of a verified blob of the cache its etag. Else empty.
+    std::string hashes;
 };
 
 /// What is to be taken.

@@ -5,6 +5,7 @@
 #include "base/scope_exit.hpp"
 #include "daemon/async/hop.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/store/content_hashes.hpp"
 #include "daemon/store/intake.hpp"
 #include "daemon/store/layout.hpp"
 
@@ -166,6 +167,9 @@ Awaitable<StagedFile> UploadStaging::take_bytes(std::uint64_t upload, std::strin
     file.size = content.size();
     file.sample = content.substr(0, sample_size);
     co_await pool_.run([&] {
+        ContentHashes hashes{file.size};
+        hashes.update(std::as_bytes(std::span{content}));
+        file.hashes = hashes.finish();
         FreshFile target{folders_, file.name};
         target.write_at(0, std::as_bytes(std::span{content}), file.size);
         target.set_size(file.size);

@@ -49,6 +49,16 @@ Deletions resolved(const std::vector<PushChange>& changes, const Paths& paths) {
 
 } // namespace
 
+TEST_CASE("of a content's hashes the one of the wanted form is taken, or none") {
+    const std::string sha256(64, 'a');
+    const std::string git(40, 'b');
+    CHECK(hash_of_length(sha256 + ' ' + git, 64) == sha256);
+    CHECK(hash_of_length(sha256 + ' ' + git, 40) == git);
+    CHECK(hash_of_length(sha256, 64) == sha256);
+    CHECK(hash_of_length(sha256, 40).empty());
+    CHECK(hash_of_length("", 40).empty());
+}
+
 TEST_CASE("commits grow while full ones are quick, and shrink when they are slow or fail") {
     SeriesPace pace;
     CHECK(pace.files() == 250);

@@ -45,7 +45,7 @@ void check_same(const PushChange& read, const PushChange& written) {
     CHECK(read.below == written.below);
     CHECK(read.staged == written.staged);
     CHECK(read.size == written.size);
-    CHECK(read.known_etag == written.known_etag);
+    CHECK(read.hashes == written.hashes);
     CHECK(read.from_path == written.from_path);
     CHECK(read.from_repo == written.from_repo);
     CHECK(read.from_revision == written.from_revision);
@@ -63,7 +63,7 @@ void check_same(const PushChange& read, const PushChange& written) {
 TEST_CASE("what a push changes is read as it was written, also what was found out later") {
     const TempDir dir;
     PushChange added = file(0, "a", 7);
-    added.known_etag = std::string(64, 'e');
+    added.hashes = std::string(64, 'e');
     PushChange copied;
     copied.number = 1;
     copied.kind = Kind::copy;
@@ -97,7 +97,7 @@ TEST_CASE("what a push changes is read as it was written, also what was found ou
     brought.kind = Kind::add;
     brought.staged = "other";
     brought.size = 9;
-    brought.known_etag = std::string(40, 'f');
+    brought.hashes = std::string(40, 'f');
     brought.mode = UploadMode::lfs;
     brought.ignored = true;
     brought.remote = "remote";

@@ -1,3 +1,4 @@
+#include "base/digest.hpp"
 #include "base/error.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/store/staged_files.hpp"
@@ -41,6 +42,17 @@ StagingOrder order(UniqueFd source, std::optional<std::uint64_t> size = {}, uid_
     made.path = "model/file.bin";
     made.size = size;
     return made;
+}
+
+/// What a content that was read says of itself: sha256, and of a small one git's blob id.
+std::string hashes_of(std::string_view content) {
+    const auto hash = [content](std::size_t digits) {
+        wharf::BlobHasher hasher{std::string(digits, '0'), content.size()};
+        hasher.update(std::as_bytes(std::span{content}));
+        return hasher.finish();
+    };
+    const bool may_be_regular = content.size() <= wharf::store::most_regular_size;
+    return hash(64) + (may_be_regular ? ' ' + hash(40) : "");
 }
 
 std::size_t files_in(const fs::path& folder) {
@@ -125,7 +137,7 @@ TEST_CASE("a file is taken whole, privately, and without moving the caller's pos
         CHECK(::lseek(kept.value(), 0, SEEK_CUR) == 5);
         CHECK(taken.size == content.size());
         CHECK(taken.sample == content.substr(0, 512));
-        CHECK(taken.etag.empty());
+        CHECK(taken.hashes == hashes_of(content));
         CHECK(read(f.path_of(taken)) == content);
         CHECK(mode(f.path_of(taken)) == 0600);
         CHECK(mode(f.root()) == 0700);
@@ -141,11 +153,13 @@ TEST_CASE("what is empty or small is taken too, and bytes as well") {
     const auto empty = f.take(f.file("empty", ""));
     CHECK(empty.size == 0);
     CHECK(empty.sample.empty());
+    CHECK(empty.hashes == hashes_of(""));
     CHECK(fs::file_size(f.path_of(empty)) == 0);
     const std::string text = "some" + std::string(600, 'x');
     const auto bytes = f.get(f.store().staged().take_bytes(upload, text));
     CHECK(bytes.size == 604);
     CHECK(bytes.sample.size() == 512);
+    CHECK(bytes.hashes == hashes_of(text));
     CHECK(read(f.path_of(bytes)) == text);
     const auto nothing = f.get(f.store().staged().take_bytes(upload, ""));
     CHECK(fs::file_size(f.path_of(nothing)) == 0);
@@ -238,6 +252,30 @@ TEST_CASE("a whole file must not change while it is read") {
     }
 }
 
+TEST_CASE("the hashes are those of what was taken, also when somebody writes to it meanwhile") {
+    Staged f;
+    const auto path = f.file("log", std::string(3'000'000, 'x'));
+    const auto overwrite = [&] { write(path, std::string(4'000'000, 'y')); };
+    const ReadGate gate{path, overwrite, 3}; // after the start and the first piece
+    if (!gate) {
+        return;
+    }
+    const auto taken = f.take(open_file(path), 3'000'000);
+    const std::string content = read(f.path_of(taken));
+    CHECK(content.starts_with("xxx"));
+    CHECK(content.ends_with("yyy"));
+    CHECK(taken.hashes == hashes_of(content));
+}
+
+TEST_CASE("a content that is too large for a regular file has one hash") {
+    Staged f;
+    const std::string largest(wharf::store::most_regular_size, 'x');
+    const std::string larger = largest + 'x';
+    CHECK(f.take(f.file("a", largest)).hashes == hashes_of(largest));
+    CHECK(f.take(f.file("b", larger)).hashes == hashes_of(larger));
+    CHECK(hashes_of(larger).size() == 64);
+}
+
 TEST_CASE("holes stay holes") {
     Staged f;
     const auto path = f.file("sparse", "start");
@@ -247,6 +285,7 @@ TEST_CASE("holes stay holes") {
     CHECK(taken.size == (64 << 20) + 3);
     CHECK(stat_of(f.path_of(taken)).st_blocks * 512 < 1 << 20);
     CHECK(read(f.path_of(taken)) == read(path));
+    CHECK(taken.hashes == hashes_of(read(path)));
     fs::resize_file(path, 65 << 20); // a hole at its end
     CHECK(fs::file_size(f.path_of(f.take(path))) == 65 << 20);
 }
@@ -293,7 +332,7 @@ TEST_CASE("a verified blob is linked, not read") {
     f.publish(model, blob, content);
     const auto path = f.repo() / "blobs" / blob.etag();
     const auto taken = f.take(path);
-    CHECK(taken.etag == blob.etag());
+    CHECK(taken.hashes == blob.etag());
     CHECK(taken.size == content.size());
     CHECK(taken.sample == content.substr(0, 512));
     CHECK(taken.shares_blocks);
@@ -305,7 +344,7 @@ TEST_CASE("a verified blob is linked, not read") {
     fs::remove(path);
     CHECK(read(f.path_of(taken)) == content);
     const auto prefix = f.take(open_file(f.path_of(taken)), 100);
-    CHECK(prefix.etag.empty());
+    CHECK(prefix.hashes == hashes_of(std::string(100, 'b')));
     CHECK(fs::file_size(f.path_of(prefix)) == 100);
 }
 
@@ -315,14 +354,14 @@ TEST_CASE("a verified blob that somebody may write to is known, and taken apart 
     write(f.repo() / "blobs" / blob.etag(), "right");
     const auto path = f.repo() / "blobs" / blob.etag();
     f.reopen();
-    CHECK(f.take(path).etag.empty()); // nobody has checked it
+    CHECK(f.take(path).hashes == hashes_of("right")); // nobody has checked it
     REQUIRE(f.verify(model, blob));
     const auto taken = f.take(path);
-    CHECK(taken.etag == blob.etag());
+    CHECK(taken.hashes == hashes_of("right"));
     CHECK(stat_of(f.path_of(taken)).st_ino != stat_of(path).st_ino);
     CHECK(read(f.path_of(taken)) == "right");
     write(path, "wrong");
-    CHECK(f.take(path).etag.empty());
+    CHECK(f.take(path).hashes == hashes_of("wrong"));
 }
 
 TEST_CASE("a published file is in the cache at no cost, and gone from staging") {
