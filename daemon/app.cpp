@@ -8,6 +8,7 @@
 #include "daemon/access/known_accounts.hpp"
 #include "daemon/access/policy.hpp"
 #include "daemon/access/quota.hpp"
+#include "daemon/access/refusal_trail.hpp"
 #include "daemon/access/sealer.hpp"
 #include "daemon/access/vault.hpp"
 #include "daemon/app_options.hpp"
@@ -68,6 +69,7 @@ void end_within(std::chrono::milliseconds grace) {
 struct App::Impl {
     Impl(Config c, Reload r);
 
+    access::Rights admit(const access::Peer& peer);
     void listen();
     Awaitable<> handle_signals();
     Awaitable<> keep_house();
@@ -102,6 +104,7 @@ struct App::Impl {
     access::Policy policy;
     access::KnownAccounts accounts{context.get_executor()};
     access::AuditTrail audit;
+    access::RefusalTrail refusals{audit};
     access::Sealer sealer;
     access::Vault vault;
     access::Quotas quotas;
@@ -247,8 +250,7 @@ App::Impl::Impl(Config c, Reload r)
     service::add_download_calls(
         dispatcher, {.downloads = downloads, .vault = vault, .quotas = quotas, .audit = audit});
     service::add_upload_calls(
-        dispatcher,
-        {.uploads = uploads, .jobs = jobs, .vault = vault, .audit = audit, .endpoint = endpoint});
+        dispatcher, {.uploads = uploads, .jobs = jobs, .vault = vault, .endpoint = endpoint});
     service::add_job_calls(dispatcher, {.jobs = jobs, .endpoint = endpoint});
     service::add_auth_calls(
         dispatcher,
@@ -264,11 +266,24 @@ App::Impl::Impl(Config c, Reload r)
                      .staged_bytes = [this](uid_t uid) { return uploads.staged_bytes(uid); },
                      .pushers = [this] { return uploads.accounts(); }});
     daemon_calls.add_to(dispatcher);
+    dispatcher.set_on_refusal(
+        [this](const service::Call& call, const access::PolicyRefusal& refusal) {
+            refusals.note(call.peer().uid, call.method(), refusal);
+        });
     service::ServerOptions options;
     options.max_connections = config.daemon.max_clients;
     options.max_connections_per_user = config.daemon.max_clients_per_user;
     server.emplace(context.get_executor(), dispatcher, options,
-                   [this](const access::Peer& peer) { return policy.admit(peer); });
+                   [this](const access::Peer& peer) { return admit(peer); });
+}
+
+access::Rights App::Impl::admit(const access::Peer& peer) {
+    try {
+        return policy.admit(peer);
+    } catch (const access::PolicyRefusal& refusal) {
+        refusals.note(peer.uid, "connect", refusal);
+        throw;
+    }
 }
 
 /// On the sockets that systemd opened for us, else on one of our own.

@@ -358,6 +358,21 @@ std::optional<Grants::Due> Grants::next_public() const {
     return first;
 }
 
+std::size_t Grants::forget_publics(const std::set<hub::RepoId>& cached, Moment now,
+                                   Span proven_before) {
+    std::vector<hub::RepoId> useless;
+    for (const auto& [repo, known] : repos_) {
+        if (known.open && now.boot - known.open->proven.boot >= proven_before &&
+            !cached.contains(repo)) {
+            useless.push_back(repo);
+        }
+    }
+    for (const auto& repo : useless) {
+        note_restricted(repo);
+    }
+    return useless.size();
+}
+
 void Grants::note_public_tried(const hub::RepoId& repo, Moment now) {
     const auto known = repos_.find(repo);
     if (known != repos_.end() && known->second.open) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <sys/types.h>
 #include <vector>
 
@@ -98,6 +99,10 @@ class Grants {
         BootClock::time_point at;
     };
     std::optional<Due> next_public() const;
+    /// Forgets those that are not in the cache and were proven that long ago: nothing of them can
+    /// be read here, and who wants them asks anew in any case. How many.
+    std::size_t forget_publics(const std::set<hub::RepoId>& cached, Moment now,
+                               BootClock::duration proven_before);
     /// It could not be asked about: not again within the hour.
     void note_public_tried(const hub::RepoId& repo, Moment now);
 

@@ -90,11 +90,12 @@ Rights Policy::admit(const Peer& peer) const {
         return rights;
     }
     const auto& groups = rules_.allow.groups;
-    throw Error{ErrorKind::forbidden, "this account may not use the daemon",
-                groups.empty() ? "ask the administrator of this machine for access"
-                               : fmt::format("ask the administrator of this machine to add you to "
-                                             "the group {}, and log in again",
-                                             groups.front())};
+    throw PolicyRefusal{"this account may not use the daemon",
+                        groups.empty()
+                            ? "ask the administrator of this machine for access"
+                            : fmt::format("ask the administrator of this machine to add you to "
+                                          "the group {}, and log in again",
+                                          groups.front())};
 }
 
 void Policy::set(Rules rules) {

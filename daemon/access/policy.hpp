@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/access/peer.hpp"
+#include "daemon/access/policy_refusal.hpp"
 #include "daemon/access/rules.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/async/blocking_pool.hpp"
@@ -48,7 +49,7 @@ class Policy {
 
     Rights rights(const Peer& peer) const;
 
-    /// The same for somebody who wants something now: throws a forbidden Error, which says whom to
+    /// The same for somebody who wants something now: throws a PolicyRefusal, which says whom to
     /// ask for what, when he may not even connect.
     Rights admit(const Peer& peer) const;
 

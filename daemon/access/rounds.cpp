@@ -23,6 +23,11 @@ constexpr std::chrono::seconds longest_nap{10};
 constexpr std::chrono::seconds pace{1};
 constexpr std::chrono::minutes pause_after_trouble{1};
 
+/// How often the names of public repos are looked through, and how long one that is not in the
+/// cache is kept: long enough for any download that it was asked for to begin.
+constexpr std::chrono::hours look_at_names{1};
+constexpr std::chrono::hours keep_names{6};
+
 /// The owner's next use asks again so long after a question that met trouble.
 constexpr std::chrono::seconds owner_pause{15};
 constexpr std::size_t many_repos = 1'000;
@@ -54,6 +59,7 @@ Rounds::Rounds(const GatekeeperContext& context, Grants& grants, Hearings& heari
 void Rounds::start() {
     tasks_.spawn("ends and renewals of grants", watch_grants());
     tasks_.spawn("daily look at public repos", watch_publics());
+    tasks_.spawn("names of public repos", watch_names());
 }
 
 void Rounds::wake() {
@@ -87,6 +93,32 @@ Awaitable<> Rounds::watch_publics() {
             const auto then = due ? due->at : BootClock::time_point::max();
             co_await woken_.wait_for(until(then, now, std::chrono::minutes{1}));
         }
+    }
+}
+
+/// Anybody can ask for any number of public repos: only those that are here are kept in mind.
+Awaitable<> Rounds::watch_names() {
+    for (auto last = context_.now().boot;;) {
+        co_await woken_.wait_for(longest_nap);
+        const auto now = context_.now().boot;
+        if (now - last >= look_at_names) {
+            last = now;
+            co_await forget_names();
+        }
+    }
+}
+
+Awaitable<> Rounds::forget_names() {
+    if (!context_.cached_repos) {
+        co_return;
+    }
+    try {
+        const std::vector<hub::RepoId> cached = co_await context_.cached_repos();
+        const std::size_t count =
+            grants_.forget_publics({cached.begin(), cached.end()}, context_.now(), keep_names);
+        log::debug("access", "{} public repos that are not here are forgotten", count);
+    } catch (const Error& error) { // the next look may be luckier
+        log::debug("access", "the repos in the cache cannot be listed: {}", error.message());
     }
 }
 

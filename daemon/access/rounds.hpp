@@ -9,7 +9,8 @@
 namespace wharf::access {
 
 /// What is done about access while nobody waits for it: grants end and are renewed, and public
-/// repos are asked about once a day, so that one that became private is closed. Control thread.
+/// repos in the cache are asked about once a day, so that one that became private is closed; others
+/// are forgotten. Control thread.
 class Rounds {
   public:
     /// Requires: all that is referred to outlives this; `tasks` is joined before this ends.
@@ -34,6 +35,8 @@ class Rounds {
   private:
     Awaitable<> watch_grants();
     Awaitable<> watch_publics();
+    Awaitable<> watch_names();
+    Awaitable<> forget_names();
     Awaitable<> renew(uid_t uid, hub::RepoId repo);
     Awaitable<> ask_for_others(hub::RepoId repo);
     Awaitable<> ask_again(hub::RepoId repo);

@@ -1,6 +1,7 @@
 #include "daemon/jobs/downloads.hpp"
 
 #include "base/digest.hpp"
+#include "daemon/access/policy_refusal.hpp"
 #include "daemon/async/event.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/hub/hub_error.hpp"
@@ -39,11 +40,12 @@ Order order_for(const DownloadRequest& request, std::string commit) {
 
 void require_right_to_fetch(const DownloadRequest& request) {
     if (!request.may_fetch) {
-        throw Error{ErrorKind::forbidden,
-                    fmt::format("not all of this is in the cache, and your account may not have "
-                                "the daemon download files of {}",
-                                request.repo.name),
-                    "ask the administrator: [access] download_users and download_groups"};
+        throw access::PolicyRefusal{
+            fmt::format("not all of this is in the cache, and your account may not have "
+                        "the daemon download files of {}",
+                        request.repo.name),
+            "ask the administrator: [access] download_users and download_groups",
+            hub::describe(request.repo)};
     }
 }
 

@@ -7,7 +7,6 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "base/units.hpp"
-#include "daemon/async/do_all.hpp"
 #include "daemon/hub/hub_client.hpp"
 
 #include <fmt/format.h>
@@ -21,9 +20,6 @@ namespace wharf::jobs {
 namespace {
 
 constexpr std::size_t most_files_shown = 8;
-
-/// Files that go into the cache at a time: the more, the fewer transactions and flushes of folders.
-constexpr std::size_t published_at_once = 32;
 
 /// The official clients' limit for what they look at; a README is not long.
 constexpr std::size_t most_readme_bytes = 10 << 20;
@@ -253,6 +249,7 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
                                                              .source = std::move(file),
                                                              .path = change->path,
                                                              .size = {}});
+    co_await context_.staged.flush(order_.upload); // before anything says that it is there
     change->kind = PushChange::Kind::add;
     change->staged = std::move(taken.name);
     change->size = taken.size;
@@ -325,14 +322,12 @@ Awaitable<> UploadWork::share(std::string commit) {
             pushed.push_back(*entry);
         }
     }
-    const auto places = std::views::values(blobs);
-    const Batch chosen{places.begin(), places.end()};
-    co_await async::do_all("sharing what was pushed", chosen.size(), published_at_once,
-                           [&, this](std::size_t i) {
-                               const auto& change = state_.changes[chosen[i]];
-                               return context_.staged.publish(order_.upload, change.staged,
-                                                              order.repo, *tree->find(change.path));
-                           });
+    std::vector<store::PushedFile> files;
+    for (const auto place : std::views::values(blobs)) {
+        const auto& change = state_.changes[place];
+        files.push_back({.name = change.staged, .entry = *tree->find(change.path)});
+    }
+    co_await context_.staged.publish(order_.upload, order.repo, std::move(files));
     const std::vector<hub::TreeEntry> shared = pushed;
     co_await context_.store.bring_in(order.repo, commit, std::move(pushed));
     co_await context_.store.finish_snapshot(order.repo, commit, target().revision);

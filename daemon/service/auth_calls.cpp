@@ -160,8 +160,8 @@ Awaitable<> who_am_i(const AuthCallContext& context, Call& call) {
 Awaitable<> list(const AuthCallContext& context, Call& call) {
     const bool all = read_flag(call.parameters(), "all");
     if (all && !call.rights().administer) {
-        throw Error{ErrorKind::forbidden, "only administrators see who has stored a token",
-                    "without \"all\" you see your own"};
+        throw access::PolicyRefusal{"only administrators see who has stored a token",
+                                    "without \"all\" you see your own"};
     }
     json::array tokens;
     for (const auto& token : context.vault.list()) {

@@ -39,33 +39,6 @@ protocol::Reply unknown_failure(const Call& call, std::string_view what) {
                              "its log says more; ask the administrator"});
 }
 
-/// What a handler threw, as an answer. `failure` is not null.
-protocol::Reply to_reply(const Call& call, const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        if (error.kind() == ErrorKind::internal) {
-            return unknown_failure(call, error.message());
-        }
-        log::debug("service", "{} of uid {}: {}", call.method(), call.peer().uid, error.message());
-        return error_reply(error);
-    } catch (const TypedError& error) {
-        return {error.parameters(), false, error.name()};
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == asio::error::operation_aborted) {
-            // Of the two reasons to cancel a call, only one leaves somebody to read this.
-            return error_reply(Error{ErrorKind::cancelled,
-                                     "the daemon stopped before the call was done",
-                                     "try again when it runs; complete files are kept"});
-        }
-        return unknown_failure(call, error.what());
-    } catch (const std::exception& error) {
-        return unknown_failure(call, error.what());
-    } catch (...) { // the client waits for an answer, whatever it was
-        return unknown_failure(call, "unknown exception");
-    }
-}
-
 } // namespace
 
 ServiceInfo wharf_service() {
@@ -181,6 +154,38 @@ Awaitable<> Dispatcher::dispatch(Caller caller, protocol::Call message,
         co_return;
     }
     co_await stream.send(std::move(text), {});
+}
+
+/// What a handler threw, as an answer. `failure` is not null.
+protocol::Reply Dispatcher::to_reply(const Call& call, const std::exception_ptr& failure) const {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const access::PolicyRefusal& refusal) {
+        if (on_refusal_) {
+            on_refusal_(call, refusal);
+        }
+        return error_reply(refusal);
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::internal) {
+            return unknown_failure(call, error.message());
+        }
+        log::debug("service", "{} of uid {}: {}", call.method(), call.peer().uid, error.message());
+        return error_reply(error);
+    } catch (const TypedError& error) {
+        return {error.parameters(), false, error.name()};
+    } catch (const boost::system::system_error& error) {
+        if (error.code() == asio::error::operation_aborted) {
+            // Of the two reasons to cancel a call, only one leaves somebody to read this.
+            return error_reply(Error{ErrorKind::cancelled,
+                                     "the daemon stopped before the call was done",
+                                     "try again when it runs; complete files are kept"});
+        }
+        return unknown_failure(call, error.what());
+    } catch (const std::exception& error) {
+        return unknown_failure(call, error.what());
+    } catch (...) { // the client waits for an answer, whatever it was
+        return unknown_failure(call, "unknown exception");
+    }
 }
 
 Awaitable<> Dispatcher::invoke(const MethodRow& row, Call& call) {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "daemon/access/policy_refusal.hpp"
 #include "daemon/async/awaitable.hpp"
 #include "daemon/service/call.hpp"
 #include "protocol/interface.hpp"
 #include "protocol/message.hpp"
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <string>
@@ -53,6 +55,10 @@ class Dispatcher {
     /// Throws Error of kind internal when no interface that was added has the method.
     void add(MethodRow row);
 
+    /// Is told what the rules of this machine refused, before the client is.
+    using OnRefusal = std::function<void(const Call&, const access::PolicyRefusal&)>;
+    void set_on_refusal(OnRefusal on_refusal) { on_refusal_ = std::move(on_refusal); }
+
     /// Whether any method does.
     bool takes_descriptors() const noexcept { return takes_descriptors_; }
 
@@ -77,6 +83,7 @@ class Dispatcher {
     };
 
     Target find(const protocol::Call& message) const;
+    protocol::Reply to_reply(const Call& call, const std::exception_ptr& failure) const;
     static Awaitable<> invoke(const MethodRow& row, Call& call);
     Awaitable<> answer_info(Call& call) const;
     Awaitable<> answer_description(Call& call) const;
@@ -85,6 +92,7 @@ class Dispatcher {
     std::map<std::string, Entry, std::less<>> interfaces_;
     std::vector<std::string> names_; ///< of the interfaces, in the order they were added
     bool takes_descriptors_ = false;
+    OnRefusal on_refusal_;
 };
 
 /// The typed error that says `error` on the socket.

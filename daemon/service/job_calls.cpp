@@ -1,6 +1,7 @@
 // org.wharf.Jobs: what was asked of the daemon, running and past.
 #include "daemon/service/job_calls.hpp"
 
+#include "daemon/hub/hub_error.hpp"
 #include "daemon/service/wire.hpp"
 
 #include <boost/json/array.hpp>
@@ -41,8 +42,9 @@ std::optional<uid_t> asked_for(const Call& call) {
         return call.peer().uid;
     }
     if (!call.rights().administer) {
-        throw Error{ErrorKind::forbidden, "only administrators may list the jobs of all users",
-                    "the administrator of this machine says who that is: [access] admin_groups"};
+        throw access::PolicyRefusal{
+            "only administrators may list the jobs of all users",
+            "the administrator of this machine says who that is: [access] admin_groups"};
     }
     return std::nullopt;
 }
@@ -51,11 +53,13 @@ std::optional<uid_t> asked_for(const Call& call) {
 Awaitable<> require_right_to_go_on(const JobCallContext& context, Call& call) {
     const jobs::JobInfo job = co_await context.jobs.show(id_of(call), viewer_of(call));
     if (job.push && !call.rights().upload) {
-        throw may_not_push();
+        throw may_not_push(hub::describe(job.repo));
     }
     if (!job.push && !call.rights().download) {
-        throw Error{ErrorKind::forbidden, "this account may not have files fetched",
-                    "the administrator of this machine says who may: [access] download_groups"};
+        throw access::PolicyRefusal{
+            "this account may not have files fetched",
+            "the administrator of this machine says who may: [access] download_groups",
+            hub::describe(job.repo)};
     }
 }
 

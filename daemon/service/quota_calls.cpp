@@ -47,9 +47,8 @@ json::object to_json(const QuotaSources& sources, const access::Account& account
 
 void require_admin(const Call& call) {
     if (!call.rights().administer) {
-        throw Error{ErrorKind::forbidden,
-                    "only administrators of this machine may see what others have",
-                    "'wharf quota' shows your own account"};
+        throw access::PolicyRefusal{"only administrators of this machine may see what others have",
+                                    "'wharf quota' shows your own account"};
     }
 }
 

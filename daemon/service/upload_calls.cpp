@@ -21,29 +21,22 @@ std::uint64_t upload_of(const Call& call) {
 }
 
 /// `repo` as it is meant, for the audit; empty where the call does not say.
-void require_right_to_push(const UploadCallContext& context, const Call& call, std::string repo) {
-    if (call.rights().upload) {
-        return;
+void require_right_to_push(const Call& call, std::string repo) {
+    if (!call.rights().upload) {
+        throw may_not_push(std::move(repo));
     }
-    context.audit.record({.action = access::AuditEvent::Action::refuse,
-                          .uid = call.peer().uid,
-                          .repo = std::move(repo),
-                          .detail = "may not push",
-                          .result = std::string{name(ErrorKind::forbidden)},
-                          .restricted = true});
-    throw may_not_push();
 }
 
 Awaitable<> begin(const UploadCallContext& context, Call& call) {
     jobs::UploadRequest request = read_upload(call.parameters(), call.peer().uid);
-    require_right_to_push(context, call, hub::describe(request.repo));
+    require_right_to_push(call, hub::describe(request.repo));
     request.token = take_token(call, context.vault).token;
     const std::uint64_t upload = co_await context.uploads.begin(std::move(request));
     co_await call.reply({{"upload", static_cast<std::int64_t>(upload)}});
 }
 
 Awaitable<> add(const UploadCallContext& context, Call& call) {
-    require_right_to_push(context, call, {});
+    require_right_to_push(call, {});
     auto changes = read_changes(call.parameters(), call.descriptors());
     const jobs::Uploads::Added added =
         co_await context.uploads.add(call.peer().uid, upload_of(call), std::move(changes));
@@ -53,7 +46,7 @@ Awaitable<> add(const UploadCallContext& context, Call& call) {
 }
 
 Awaitable<> submit(const UploadCallContext& context, Call& call) {
-    require_right_to_push(context, call, {});
+    require_right_to_push(call, {});
     const uid_t uid = call.peer().uid;
     const std::uint64_t upload = upload_of(call);
     const bool detach = read_flag(call.parameters(), "detach");

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "daemon/access/audit.hpp"
 #include "daemon/access/vault.hpp"
 #include "daemon/jobs/uploads.hpp"
 #include "daemon/net/url.hpp"
@@ -13,7 +12,6 @@ struct UploadCallContext {
     jobs::Uploads& uploads;
     jobs::JobTable& jobs;
     const access::Vault& vault;
-    access::Audit& audit;
     net::Url endpoint; ///< the Hub's, for the addresses of commits
 };
 

@@ -156,9 +156,10 @@ json::object to_json(const jobs::JobInfo& job, const net::Url& endpoint) {
             {"failure", std::move(failure)}};
 }
 
-Error may_not_push() {
-    return Error{ErrorKind::forbidden, "this account may not push to the Hub",
-                 "the administrator of this machine says who may: [access] upload_groups"};
+access::PolicyRefusal may_not_push(std::string repo) {
+    return access::PolicyRefusal{
+        "this account may not push to the Hub",
+        "the administrator of this machine says who may: [access] upload_groups", std::move(repo)};
 }
 
 json::value or_null(const std::string& text) {

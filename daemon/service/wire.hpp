@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/access/policy_refusal.hpp"
 #include "daemon/jobs/downloads.hpp"
 #include "daemon/net/url.hpp"
 
@@ -42,7 +43,7 @@ boost::json::object progress_of(const jobs::JobInfo& job);
 boost::json::array to_json(const std::vector<jobs::FileProgress>& files);
 
 /// What somebody is told who has not the right to push.
-Error may_not_push();
+access::PolicyRefusal may_not_push(std::string repo);
 
 /// The text, or null when it is empty. (Mind that braces around a json::value make an array.)
 boost::json::value or_null(const std::string& text);

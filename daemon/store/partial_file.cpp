@@ -137,7 +137,9 @@ void PartialFile::seal() {
     if (::fchmod(fd(), 0444) != 0) {
         throw system_error(fmt::format("making {} read-only", path()), errno);
     }
-    flush();
+    if (!durable_) {
+        flush();
+    }
     sealed_ = true;
 }
 

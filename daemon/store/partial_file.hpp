@@ -84,6 +84,9 @@ class PartialFile {
     std::uint64_t size() const noexcept { return size_; }
     int fd() const noexcept { return fd_.value(); }
 
+    /// Its content was flushed since it was written last, and no flush has failed.
+    void set_durable() noexcept { durable_ = true; }
+
     /// Makes the content durable and read-only (mode 0444), if that was not done. Blocks. Throws
     /// no_space or storage Errors.
     void seal();
@@ -103,6 +106,7 @@ class PartialFile {
     std::uint64_t size_;
     UniqueFd fd_;
     std::optional<PieceLog> log_;
+    bool durable_ = false;
     bool sealed_ = false;
     bool gone_ = false;         ///< published or discarded: nothing of ours is left in the folder
     bool name_durable_ = false; ///< for sync_progress()

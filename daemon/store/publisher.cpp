@@ -98,15 +98,29 @@ void name_all(const Directory& cache, const Items& items) {
 } // namespace
 
 Awaitable<> Publisher::publish(Publication publication) {
-    if (publication.file && publication.file->size() >= large) {
-        co_await pool_.run([&] { publication.file->seal(); });
+    std::vector<Publication> one;
+    one.push_back(std::move(publication));
+    co_await publish(std::move(one));
+}
+
+Awaitable<> Publisher::publish(std::vector<Publication> publications) {
+    if (publications.empty()) {
+        co_return;
+    }
+    for (auto& publication : publications) {
+        if (publication.file && publication.file->size() >= large) {
+            co_await pool_.run([&] { publication.file->seal(); });
+        }
     }
     if (!forming_) {
         forming_ = std::make_shared<Batch>();
     }
     const auto batch = forming_;
-    batch->items.push_back(&publication);
-    if (batch->items.size() == 1) {
+    const bool is_first = batch->items.empty();
+    for (auto& publication : publications) {
+        batch->items.push_back(&publication);
+    }
+    if (is_first) {
         const auto turn = co_await turn_.acquire();
         forming_.reset(); // whoever comes now is of the next batch
         co_await run(*batch);
@@ -115,8 +129,10 @@ Awaitable<> Publisher::publish(Publication publication) {
             co_await batch->changed.wait();
         }
     }
-    if (publication.failure) {
-        std::rethrow_exception(publication.failure);
+    for (const auto& publication : publications) {
+        if (publication.failure) {
+            std::rethrow_exception(publication.failure);
+        }
     }
 }
 

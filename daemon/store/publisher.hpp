@@ -45,6 +45,9 @@ class Publisher {
     /// Errors. Requires: this task is not cancelled in between.
     Awaitable<> publish(Publication publication);
 
+    /// The same for all of them together. When it throws, some may be.
+    Awaitable<> publish(std::vector<Publication> publications);
+
   private:
     struct Batch {
         std::vector<Publication*> items;

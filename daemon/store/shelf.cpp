@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -238,16 +239,22 @@ Shelf::Recognized Shelf::recognize(const Stamp& stamp, bool link, const Director
     return known;
 }
 
-bool Shelf::has_or_shares(const std::string& repo_folder, const hub::TreeEntry& wanted,
-                          const Directory& folder, const std::string& name) {
-    BlobFiles files{cache_};
-    Survey unused;
-    const Found found = find(files, repo_folder, wanted, unused);
-    if (found.presence == Presence::elsewhere) {
-        staging_.replace_with_hard_link(*files.folder(found.folder), wanted.etag(), folder, name,
-                                        found.stamp);
+std::vector<bool> Shelf::have_or_share(const std::string& repo_folder,
+                                       std::span<const PushedFile> files, const Directory& folder) {
+    BlobFiles blobs{cache_};
+    std::vector<hub::TreeEntry> wanted;
+    std::ranges::transform(files, std::back_inserter(wanted), &PushedFile::entry);
+    const Survey seen = survey(blobs, repo_folder, wanted);
+    std::vector<bool> here;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const Found& found = seen.found[i];
+        here.push_back(found.presence == Presence::here);
+        if (found.presence == Presence::elsewhere) {
+            staging_.replace_with_hard_link(*blobs.folder(found.folder), wanted[i].etag(), folder,
+                                            files[i].name, found.stamp);
+        }
     }
-    return found.presence == Presence::here;
+    return here;
 }
 
 Shelf::Pending& Shelf::pending(const std::string& repo_folder, const std::string& commit) {

@@ -4,10 +4,12 @@
 #include "daemon/store/blob_files.hpp"
 #include "daemon/store/catalogue.hpp"
 #include "daemon/store/directory.hpp"
+#include "daemon/store/staged_files.hpp"
 #include "daemon/store/staging.hpp"
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,10 +80,10 @@ class Shelf {
     Recognized recognize(const Stamp& stamp, bool link, const Directory& to,
                          const std::string& new_name);
 
-    /// Whether the repo has the verified blob. If another repo has it, that file takes the place of
-    /// `name`, a file of the same content, so that both repos will share one.
-    bool has_or_shares(const std::string& repo_folder, const hub::TreeEntry& wanted,
-                       const Directory& folder, const std::string& name);
+    /// Which of the files' verified blobs the repo has. Where another repo has it, that file takes
+    /// the place of the one in `folder`, of the same content, so that both repos will share one.
+    std::vector<bool> have_or_share(const std::string& repo_folder,
+                                    std::span<const PushedFile> files, const Directory& folder);
 
     /// What of a commit's snapshot has to be flushed before a ref may name it.
     struct Pending {

@@ -47,6 +47,12 @@ struct StagingOrder {
     std::optional<std::uint64_t> most = {};
 };
 
+/// A staged file that has been pushed.
+struct PushedFile {
+    std::string name;
+    hub::TreeEntry entry; ///< what it is in the repo now: its content is known to have that etag
+};
+
 /// Somebody's file that is read where it is.
 struct AttachedFile {
     std::shared_ptr<const UniqueFd> file;
@@ -86,11 +92,11 @@ class StagedFiles {
     /// Opens a file for reading. Throws storage when it is gone.
     virtual Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) = 0;
 
-    /// Makes a staged file a blob of the repo, under the etag of `entry`, which its content is
-    /// known to have: by renaming, not by copying. It is gone from staging then. No effect when the
-    /// repo has that blob already.
-    virtual Awaitable<> publish(std::uint64_t upload, std::string name, hub::RepoId repo,
-                                hub::TreeEntry entry) = 0;
+    /// Makes staged files blobs of the repo: by renaming, not by copying. They are gone from
+    /// staging then; so are those of which the repo has the blob already, to no other effect. When
+    /// it throws, some of them may have become blobs. Requires: no etag comes twice.
+    virtual Awaitable<> publish(std::uint64_t upload, hub::RepoId repo,
+                                std::vector<PushedFile> files) = 0;
 
     /// Removes all that is staged for the upload; nothing if there is nothing.
     virtual Awaitable<> discard(std::uint64_t upload) = 0;

@@ -32,16 +32,26 @@ constexpr std::size_t flushes_at_once = 4;
 /// Of one part so many are open together: the disk writes the others while one is waited for.
 constexpr std::size_t flushed_together = 32;
 
+/// So many files are open together while they become blobs.
+constexpr std::size_t published_together = 256;
+
 /// What is removed without giving others a turn.
 constexpr std::size_t removed_together = 256;
 
-UniqueFd open_staged(const UploadFolders& folders, std::uint64_t upload, const std::string& name) {
-    const auto folder = folders.open(upload);
-    UniqueFd fd{adopt_fd,
-                folder ? ::openat(folder->fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-                       : -1};
+Directory require_folder(const UploadFolders& folders, std::uint64_t upload) {
+    auto folder = folders.open(upload);
+    if (!folder) {
+        throw Error{ErrorKind::storage,
+                    fmt::format("what was staged for upload {} is gone", upload), "push it again"};
+    }
+    return *std::move(folder);
+}
+
+UniqueFd open_staged(const Directory& folder, const std::string& name) {
+    UniqueFd fd{adopt_fd, ::openat(folder.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!fd) {
-        throw Error{ErrorKind::storage, fmt::format("the staged file {}/{} is gone", upload, name),
+        throw Error{ErrorKind::storage,
+                    fmt::format("the staged file {} is gone", folder.path_of(name)),
                     "push it again"};
     }
     return fd;
@@ -70,11 +80,22 @@ void flush_some(const Directory& folder, std::span<const std::string> names) {
     }
 }
 
-void require_size(int fd, const hub::TreeEntry& entry) {
-    if (stamp_of(fd).size != entry.size) {
+/// Of a file that was flushed.
+Publication publication_of(std::shared_ptr<const Directory> folder, const PushedFile& pushed,
+                           const std::string& repo_folder) {
+    const auto& entry = pushed.entry;
+    UniqueFd fd = open_staged(*folder, pushed.name);
+    if (stamp_of(fd.value()).size != entry.size) {
         throw Error{ErrorKind::internal,
                     fmt::format("what was staged for {} is not {} bytes", entry.path, entry.size)};
     }
+    Publication made;
+    made.etag = entry.etag();
+    made.repo_folder = repo_folder;
+    made.file = std::make_unique<PartialFile>(std::move(folder), pushed.name, entry.etag(),
+                                              entry.size, std::move(fd), std::nullopt);
+    made.file->set_durable();
+    return made;
 }
 
 /// None, and nothing of that name, if it is no folder.
@@ -244,39 +265,53 @@ Awaitable<> UploadStaging::flush_part(std::shared_ptr<Flush> flush, std::size_t 
 }
 
 Awaitable<UniqueFd> UploadStaging::open(std::uint64_t upload, std::string name) {
-    UniqueFd fd = co_await pool_.run([&] { return open_staged(folders_, upload, name); });
+    UniqueFd fd =
+        co_await pool_.run([&] { return open_staged(require_folder(folders_, upload), name); });
     co_return fd;
 }
 
-Awaitable<> UploadStaging::publish(std::uint64_t upload, std::string name, hub::RepoId repo,
-                                   hub::TreeEntry entry) {
+Awaitable<> UploadStaging::publish(std::uint64_t upload, hub::RepoId repo,
+                                   std::vector<PushedFile> files) {
+    co_await flush(upload); // all contents are durable from here on
     const Executor here = co_await asio::this_coro::executor;
-    co_await async::run_to_end_on(
-        here, publish_file(upload, std::move(name), layout::repo_folder(repo), std::move(entry)));
+    const std::string repo_folder = layout::repo_folder(repo);
+    std::span<const PushedFile> left{files};
+    while (!left.empty()) {
+        const auto some = left.first(std::min(published_together, left.size()));
+        co_await async::run_to_end_on(here, publish_some(upload, repo_folder, some));
+        left = left.subspan(some.size());
+    }
 }
 
-Awaitable<> UploadStaging::publish_file(std::uint64_t upload, std::string name,
-                                        std::string repo_folder, hub::TreeEntry entry) {
-    const auto folder = co_await pool_.run([&] {
-        open_staged(folders_, upload, name); // or throws
-        return std::make_shared<const Directory>(folders_.make(upload));
+Awaitable<> UploadStaging::publish_some(std::uint64_t upload, std::string repo_folder,
+                                        std::span<const PushedFile> files) {
+    const auto folder = co_await pool_.run(
+        [&] { return std::make_shared<const Directory>(require_folder(folders_, upload)); });
+    const std::vector<bool> there =
+        co_await disk_.run([&] { return shelf_.have_or_share(repo_folder, files, *folder); });
+    std::vector<Publication> publications;
+    std::exception_ptr failure;
+    co_await pool_.run([&] {
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            try {
+                if (!there[i]) {
+                    publications.push_back(publication_of(folder, files[i], repo_folder));
+                }
+            } catch (...) { // rethrown when the others are blobs
+                failure = std::current_exception();
+            }
+        }
     });
-    const bool there =
-        co_await disk_.run([&] { return shelf_.has_or_shares(repo_folder, entry, *folder, name); });
-    if (!there) {
-        Publication publication;
-        publication.etag = entry.etag();
-        publication.repo_folder = std::move(repo_folder);
-        publication.file = co_await pool_.run([&] {
-            UniqueFd fd = open_staged(folders_, upload, name);
-            require_size(fd.value(), entry);
-            return std::make_unique<PartialFile>(folder, name, entry.etag(), entry.size,
-                                                 std::move(fd), std::nullopt);
-        });
-        co_await publisher_.publish(std::move(publication));
-    }
+    co_await publisher_.publish(std::move(publications));
     // Also after a rename: it leaves two names of one file as they are.
-    co_await pool_.run([&] { folder->remove(name); });
+    co_await pool_.run([&] {
+        for (const auto& file : files) {
+            folder->remove(file.name);
+        }
+    });
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
 }
 
 Awaitable<> UploadStaging::discard(std::uint64_t upload) {

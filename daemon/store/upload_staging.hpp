@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ class UploadStaging final : public StagedFiles {
     Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) override;
     Awaitable<> flush(std::uint64_t upload) override;
     Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) override;
-    Awaitable<> publish(std::uint64_t upload, std::string name, hub::RepoId repo,
-                        hub::TreeEntry entry) override;
+    Awaitable<> publish(std::uint64_t upload, hub::RepoId repo,
+                        std::vector<PushedFile> files) override;
     Awaitable<> discard(std::uint64_t upload) override;
     Awaitable<> keep_only(std::vector<std::uint64_t> uploads) override;
 
@@ -45,8 +46,8 @@ class UploadStaging final : public StagedFiles {
     void keep_unflushed(std::uint64_t upload, const std::vector<std::string>& names);
     Awaitable<> flush_all(std::shared_ptr<Flush> flush);
     Awaitable<> flush_part(std::shared_ptr<Flush> flush, std::size_t begin, std::size_t end);
-    Awaitable<> publish_file(std::uint64_t upload, std::string name, std::string repo_folder,
-                             hub::TreeEntry entry);
+    Awaitable<> publish_some(std::uint64_t upload, std::string repo_folder,
+                             std::span<const PushedFile> files);
     Awaitable<> remove_folder(std::string name);
 
     UploadFolders folders_;

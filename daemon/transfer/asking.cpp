@@ -39,30 +39,36 @@ Asking::Asking(Executor executor, hub::Transport& transport, net::Url endpoint,
       gate_{gate} {}
 
 std::optional<Error> Asking::away() const {
-    return std::chrono::steady_clock::now() < away_until_ ? away_ : std::nullopt;
+    return Clock::now() < away_until_ ? away_ : std::nullopt;
 }
 
-/// Whatever else it is, it is an answer.
-void Asking::note_failure(const Error& error) {
+void Asking::note_answer() noexcept {
+    answered_ = Clock::now();
     away_.reset();
-    if (error.kind() == ErrorKind::network) {
+}
+
+/// That one question had no answer says nothing of a Hub that has answered others since.
+void Asking::note_failure(const Error& error, Clock::time_point began) {
+    if (error.kind() == ErrorKind::network && answered_ < began) {
         away_ = error;
-        away_until_ = std::chrono::steady_clock::now() + stay_away;
+        away_until_ = Clock::now() + stay_away;
     }
 }
 
 Awaitable<> Asking::ask(Way way) {
+    const auto began = Clock::now();
     try {
         co_await try_until_over(std::move(way));
     } catch (const Error& error) {
-        note_failure(error);
+        note_failure(error, began);
         throw;
     }
-    away_.reset();
 }
 
 Awaitable<> Asking::try_until_over(Way way) {
-    PacedTransport paced{transport_, gate_, way.note, way.policy.longest_asked, way.sending};
+    PacedTransport paced{transport_,  gate_,
+                         way.note,    way.policy.longest_asked,
+                         way.sending, [this] { note_answer(); }};
     hub::HubClient hub{paced, endpoint_};
     hub::UploadClient writing{paced, endpoint_};
     scheduling::Retry retry{way.policy, random_seed()};
@@ -130,6 +136,7 @@ Error Asking::too_late(std::chrono::milliseconds limit, bool held_up) const {
 }
 
 Awaitable<> Asking::ask_within(std::chrono::milliseconds limit, Way way) {
+    const auto began = Clock::now();
     const auto outcome = std::make_shared<Outcome>();
     const hub::Token token = way.token;
     way.sending = [outcome, inner = std::move(way.sending)] {
@@ -156,7 +163,7 @@ Awaitable<> Asking::ask_within(std::chrono::milliseconds limit, Way way) {
         const bool held_up =
             !outcome->sent || gate_.is_closed(endpoint_.authority(), token, hub::Bucket::api);
         const Error error = too_late(limit, held_up);
-        note_failure(error);
+        note_failure(error, began);
         throw error;
     }
     if (outcome->failure) {

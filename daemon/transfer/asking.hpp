@@ -44,11 +44,14 @@ class Asking {
     /// then, a rate_limited one when its quota did not even let us ask.
     Awaitable<> ask_within(std::chrono::milliseconds limit, Way way);
 
-    /// What those met who tried to reach the Hub a moment ago, as long as trying again would most
-    /// likely meet it too. It names hosts, and nothing of what was asked.
+    /// What those met who tried to reach the Hub a moment ago, if nobody was answered since they
+    /// began, as long as trying again would most likely meet it too. It names hosts, and nothing of
+    /// what was asked. It may be one question alone that the Hub is slow to answer, so it is no
+    /// reason to refuse somebody else his own.
     std::optional<Error> away() const;
 
   private:
+    using Clock = std::chrono::steady_clock;
     struct Outcome;
 
     Awaitable<> try_until_over(Way way);
@@ -56,14 +59,16 @@ class Asking {
                                   std::shared_ptr<scheduling::WaitNote> note);
     Awaitable<> ask_into(Way way, std::shared_ptr<Outcome> outcome);
     Error too_late(std::chrono::milliseconds limit, bool held_up) const;
-    void note_failure(const Error& error);
+    void note_failure(const Error& error, Clock::time_point began);
+    void note_answer() noexcept;
 
     Executor executor_;
     hub::Transport& transport_;
     net::Url endpoint_;
     scheduling::RateGate& gate_;
     std::optional<Error> away_;
-    std::chrono::steady_clock::time_point away_until_{};
+    Clock::time_point away_until_{};
+    Clock::time_point answered_{}; ///< when the Hub last answered anything
 };
 
 } // namespace wharf::transfer

@@ -65,15 +65,17 @@ Awaitable<hub::TokenOwner> HubInquiry::whoami(hub::Token token) {
 }
 
 Awaitable<> HubInquiry::ask(hub::Token token, std::function<Awaitable<>(hub::HubClient&)> fetch) {
-    if (const auto away = asking_.away()) {
-        throw Error{*away};
-    }
+    const bool is_away = asking_.away().has_value();
     Way way;
     way.fetch = std::move(fetch);
     way.policy = options_.retry;
+    if (is_away) {
+        way.policy.max_failures = 1;
+    }
     way.token = std::move(token);
     way.note = std::make_shared<scheduling::WaitNote>(); // nobody shows it
-    co_await asking_.ask_within(options_.limit, std::move(way));
+    co_await asking_.ask_within(is_away ? options_.limit_when_away : options_.limit,
+                                std::move(way));
 }
 
 } // namespace wharf::transfer

@@ -13,11 +13,14 @@ struct InquiryOptions {
                                   .longest_asked = std::chrono::seconds{3}};
     /// How long one question may take in all, tries and quotas included.
     std::chrono::milliseconds limit = std::chrono::seconds{12};
+    /// The same right after the Hub could not be reached, which is then asked once.
+    std::chrono::milliseconds limit_when_away = std::chrono::seconds{2};
 };
 
 /// The questions about repos and tokens that decide who may do what. Answers are never taken from
-/// memory, but those who ask right after the Hub could not be reached are told so at once. Its
-/// Errors name the repo that was asked for and nothing else. Control thread.
+/// memory; those who ask right after the Hub could not be reached are told so after a short try of
+/// their own: whoever made it look away must not take from others what they can prove. Its Errors
+/// name the repo that was asked for and nothing else. Control thread.
 class HubInquiry final : public access::Inquiry {
   public:
     /// Requires: `asking` outlives this, and this the coroutines it has returned.

@@ -10,6 +10,9 @@ Awaitable<net::HttpResponse> PacedTransport::send(net::HttpRequest request, hub:
             sending_();
         }
         net::HttpResponse response = co_await transport_.send(request, account);
+        if (answered_) {
+            answered_();
+        }
         // Who is refused waits and asks the same again: a listing does not start anew for it.
         if (response.status() != 429 || !gate_.is_closed(host, account.token, account.bucket)) {
             co_return response;

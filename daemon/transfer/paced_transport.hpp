@@ -15,12 +15,13 @@ namespace wharf::transfer {
 class PacedTransport final : public hub::Transport {
   public:
     /// `note` and `longest` as RateGate::pass() has them; `sending` (may be empty) is called
-    /// when a request that has passed is about to be sent.
+    /// when a request that has passed is about to be sent, `answered` (the same) when the header of
+    /// an answer to it has come.
     PacedTransport(hub::Transport& transport, scheduling::RateGate& gate,
                    std::shared_ptr<scheduling::WaitNote> note, std::chrono::seconds longest,
-                   std::function<void()> sending)
+                   std::function<void()> sending, std::function<void()> answered = {})
         : transport_{transport}, gate_{gate}, note_{std::move(note)}, longest_{longest},
-          sending_{std::move(sending)} {}
+          sending_{std::move(sending)}, answered_{std::move(answered)} {}
 
     Awaitable<net::HttpResponse> send(net::HttpRequest request, hub::Account account) override;
 
@@ -30,6 +31,7 @@ class PacedTransport final : public hub::Transport {
     std::shared_ptr<scheduling::WaitNote> note_;
     std::chrono::seconds longest_;
     std::function<void()> sending_;
+    std::function<void()> answered_;
 };
 
 } // namespace wharf::transfer

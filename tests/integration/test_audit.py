@@ -134,7 +134,7 @@ def test_names_from_outside_forge_no_entries(hub: TestHub) -> None:
 class Scene:
     """A daemon for everybody, the trail that it leaves, and people with an account at the Hub."""
 
-    def __init__(self, hub: TestHub, place: Path, admin: User, **access: str) -> None:
+    def __init__(self, hub: TestHub, place: Path, admin: User, **access: Any) -> None:
         self.hub = hub
         self.trail = place / "audit.log"
         self.tokens: list[str] = []
@@ -181,7 +181,7 @@ class Scene:
 
 
 @contextmanager
-def scene(hub: TestHub, admin: User | None = None, **access: str) -> Iterator[Scene]:
+def scene(hub: TestHub, admin: User | None = None, **access: Any) -> Iterator[Scene]:
     with place_of_daemon() as place:
         made = Scene(hub, place, admin or new_user(), **access)
         with watched(made.box):
@@ -237,6 +237,39 @@ def test_a_refusal_is_taken_down_once(
         assert made.refusal(ann, "Downloads.Download", repo=repo, **token) == error
         found = made.taken_down("grant", "refuse", "revoke", "download")
         assert found == [entry("refuse", ann, repo, result)]
+
+
+@needs_root
+def test_what_the_rules_of_this_machine_refuse_is_taken_down(hub: TestHub) -> None:
+    ann, ben, stranger = new_user(), new_user(), new_user()
+    people = [str(ann.uid), str(ben.uid)]
+    rules = {"allow_users": people, "download_users": [str(ben.uid)], "upload_users": [str(ben.uid)]}
+    with scene(hub, **rules) as made:
+        public = make(hub, "org/audit-rules")
+        assert made.refusal(ann, "Downloads.Download", repo=public) == "Forbidden"
+        held = made.held(ben, public)
+        made.call(ann, "Downloads.Download", **held)  # what is cached may be had
+        assert made.refusal(ann, "Uploads.Begin", repo=public, message="m") == "Forbidden"
+        assert made.refusal(ann, "Jobs.List", all_users=True) == "Forbidden"
+        assert made.refusal(ann, "Auth.List", all=True) == "Forbidden"
+        assert made.refusal(ann, "Quota.List") == "Forbidden"
+        for _ in range(50):
+            assert made.refusal(stranger, "Daemon.Status") == "Forbidden"
+        mine = [ann.uid, stranger.uid]  # whoever waited for the daemon to start is a stranger, too
+        assert [event for event in made.taken_down("refuse") if event["uid"] in mine] == [
+            entry("refuse", ann, public, "forbidden"),
+            entry("refuse", ann, public, "forbidden"),
+            *[entry("refuse", ann, result="forbidden")] * 3,
+            entry("refuse", stranger, result="forbidden"),
+        ]
+        details = [
+            event["detail"].partition(":")[0]
+            for event in events(made.trail, action="refuse") if event["uid"] in mine
+        ]
+        assert details == [
+            "org.wharf.Downloads.Download", "org.wharf.Uploads.Begin", "org.wharf.Jobs.List",
+            "org.wharf.Auth.List", "org.wharf.Quota.List", "connect",
+        ]
 
 
 @needs_root

@@ -206,6 +206,7 @@ Awaitable<> revoked(Scene& scene) {
 }
 
 Awaitable<> offline(Scene& scene) {
+    scene.cached = {gated_repo, open_repo};
     scene.options.renew_for = 0ms;
     scene.keeper().set_options(scene.options);
     CHECK_ASK(alice, alices, gated_repo, "ok");

@@ -160,6 +160,7 @@ Awaitable<> logout_stops_other_token(Scene& scene) {
 
 Awaitable<> daily(Scene& scene) {
     const RepoId other{RepoType::dataset, "org/other"};
+    scene.cached = {open_repo, other};
     scene.hub.standings[other] = Standing::open;
     co_await expect(scene, alice, Token{}, open_repo, "ok");
     co_await expect(scene, alice, Token{}, other, "ok");
@@ -178,7 +179,31 @@ Awaitable<> daily(Scene& scene) {
     CHECK(scene.keeper().is_public(other));
 }
 
+Awaitable<> names_are_forgotten(Scene& scene) {
+    const RepoId here{RepoType::model, "org/here"};
+    scene.hub.standings[here] = Standing::open;
+    scene.cached = {here};
+    co_await expect(scene, alice, Token{}, here, "ok");
+    co_await expect(scene, alice, Token{}, open_repo, "ok");
+    co_await scene.advance(5h);
+    CHECK(scene.keeper().is_public(open_repo)); // a download may be on its way
+    co_await scene.advance(2h);
+    CHECK_FALSE(scene.keeper().is_public(open_repo));
+    CHECK(scene.keeper().is_public(here));
+    scene.hub.take_asked();
+    scene.audit.take();
+    co_await scene.advance(24h);
+    co_await scene.advance(1h);
+    CHECK(scene.hub.take_asked() == Lines{"standing org/here"}); // of the other nobody is asked
+    CHECK(scene.audit.take().empty());
+    co_await scene.restart(1min);
+    CHECK_FALSE(scene.keeper().is_public(open_repo));
+    CHECK(scene.keeper().is_public(here));
+    co_await expect(scene, alice, Token{}, open_repo, "ok"); // asked for again, asked about again
+}
+
 Awaitable<> daily_trouble(Scene& scene) {
+    scene.cached = {open_repo};
     co_await expect(scene, alice, Token{}, open_repo, "ok");
     scene.hub.trouble = ErrorKind::network;
     scene.hub.take_asked();
@@ -321,6 +346,9 @@ TEST_CASE("a renewal on its way does not survive the logout") {
 }
 TEST_CASE("public repos are asked about every day, and closed when they became private") {
     play(daily);
+}
+TEST_CASE("public repos that are not in the cache are not kept in mind") {
+    play(names_are_forgotten);
 }
 TEST_CASE("a daily question that met trouble is put again within the hour") {
     play(daily_trouble);

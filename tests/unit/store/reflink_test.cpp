@@ -81,7 +81,7 @@ void check_clones(const fs::path& disk) {
     CHECK(read(f.staging() / "uploads/7" / whole.name) == content);
     CHECK(read(f.staging() / "uploads/7" / prefix.name) == content.substr(0, 10'000'001));
     const auto blob = entry("a", content, true);
-    f.run(staged.publish(7, whole.name, model, blob));
+    f.run(staged.publish(7, model, {{.name = whole.name, .entry = blob}}));
     CHECK(f.held(model, blob));
     CHECK(read(f.repo() / "blobs" / blob.etag()) == content);
 }

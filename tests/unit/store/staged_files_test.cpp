@@ -93,6 +93,11 @@ struct Staged : StoreFixture {
         }
         return {};
     }
+    Awaitable<> publish_staged(std::string name, wharf::hub::RepoId repo,
+                               wharf::hub::TreeEntry blob) {
+        return store().staged().publish(upload, std::move(repo),
+                                        {{.name = std::move(name), .entry = std::move(blob)}});
+    }
     fs::path root() const { return staging() / "uploads"; }
     fs::path path_of(const StagedFile& taken) const {
         return root() / std::to_string(upload) / taken.name;
@@ -372,8 +377,8 @@ TEST_CASE("a published file is in the cache at no cost, and gone from staging") 
     const auto first = f.take(f.file("big", large));
     const auto second = f.get(f.store().staged().take_bytes(upload, "small"));
     const auto inode = stat_of(f.path_of(first)).st_ino;
-    f.run(f.store().staged().publish(upload, first.name, model, big));
-    f.run(f.store().staged().publish(upload, second.name, model, small));
+    f.run(f.publish_staged(first.name, model, big));
+    f.run(f.publish_staged(second.name, model, small));
     const auto there = f.bring_in(model, commit_a, {big, small});
     CHECK(there.missing.empty());
     CHECK(there.unverified.empty());
@@ -394,7 +399,7 @@ TEST_CASE("one content has one file, whoever had it first") {
     const auto inode = stat_of(f.repo() / "blobs" / blob.etag()).st_ino;
     for (const auto& repo : {model, other}) { // the repo itself has it; another one has it
         const auto copy = f.take(f.file("a", "content"));
-        f.run(f.store().staged().publish(upload, copy.name, repo, blob));
+        f.run(f.publish_staged(copy.name, repo, blob));
         CHECK(f.held(repo, blob));
         CHECK(f.left_over() == 0);
     }
@@ -403,7 +408,7 @@ TEST_CASE("one content has one file, whoever had it first") {
 
     fs::remove_all(f.other_repo());
     const auto link = f.take(f.repo() / "blobs" / blob.etag());
-    f.run(f.store().staged().publish(upload, link.name, other, blob));
+    f.run(f.publish_staged(link.name, other, blob));
     CHECK(stat_of(f.other_repo() / "blobs" / blob.etag()).st_ino == inode);
     CHECK(stat_of(f.repo() / "blobs" / blob.etag()).st_ino == inode);
     CHECK(f.left_over() == 0);
@@ -412,11 +417,8 @@ TEST_CASE("one content has one file, whoever had it first") {
 TEST_CASE("what is gone, or of another size, is not published") {
     Staged f;
     const auto taken = f.take(f.file("a", "content"));
-    CHECK_THROWS_AS(f.run(f.store().staged().publish(upload, "none", model, entry("a", "content"))),
-                    Error);
-    CHECK_THROWS_AS(
-        f.run(f.store().staged().publish(upload, taken.name, model, entry("a", "contents"))),
-        Error);
+    CHECK_THROWS_AS(f.run(f.publish_staged("none", model, entry("a", "content"))), Error);
+    CHECK_THROWS_AS(f.run(f.publish_staged(taken.name, model, entry("a", "contents"))), Error);
     try {
         f.get(f.store().staged().open(upload, "none"));
         FAIL("opened");
@@ -426,6 +428,32 @@ TEST_CASE("what is gone, or of another size, is not published") {
     const UniqueFd opened = f.get(f.store().staged().open(upload, taken.name));
     std::array<char, 8> buffer{};
     CHECK(::read(opened.value(), buffer.data(), buffer.size()) == 7);
+}
+
+TEST_CASE("many files are published together, but for those that are gone") {
+    Staged f;
+    std::vector<wharf::store::PushedFile> pushed;
+    std::vector<wharf::hub::TreeEntry> blobs;
+    for (int i = 0; i < 600; ++i) {
+        const std::string content = "content " + std::to_string(i);
+        blobs.push_back(entry(std::to_string(i), content));
+        const auto taken = f.get(f.store().staged().take_bytes(upload, content));
+        pushed.push_back({.name = taken.name, .entry = blobs.back()});
+    }
+    f.publish(model, blobs[300], "content 300"); // the repo has one already
+    f.publish(other, blobs[301], "content 301"); // and another one is elsewhere
+    auto some = pushed;
+    some[599].name = "none";
+    CHECK_THROWS_AS(f.run(f.store().staged().publish(upload, model, some)), Error);
+    CHECK(f.held(model, blobs[598]));
+    f.run(f.store().staged().publish(upload, model, {pushed.back()}));
+    for (std::size_t i = 0; i < blobs.size(); ++i) {
+        CHECK(f.held(model, blobs[i]));
+        CHECK(read(f.repo() / "blobs" / blobs[i].etag()) == "content " + std::to_string(i));
+    }
+    CHECK(stat_of(f.repo() / "blobs" / blobs[301].etag()).st_ino ==
+          stat_of(f.other_repo() / "blobs" / blobs[301].etag()).st_ino);
+    CHECK(f.left_over() == 0);
 }
 
 TEST_CASE("flushing takes any number of files, and none") {

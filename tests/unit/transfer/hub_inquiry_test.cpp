@@ -1,4 +1,5 @@
 #include "daemon/async/event.hpp"
+#include "daemon/async/task_group.hpp"
 #include "daemon/transfer/hub_inquiry.hpp"
 #include "tests/unit/hub/support.hpp"
 
@@ -23,6 +24,9 @@ class Hub final : public hub::Transport {
 
     Awaitable<net::HttpResponse> send(net::HttpRequest request, hub::Account account) override {
         ++asked;
+        if (!unanswered.empty() && request.url.to_string().find(unanswered) != std::string::npos) {
+            co_await async::sleep_for(1h);
+        }
         if (answers.empty()) {
             if (silent) {
                 co_await async::sleep_for(1h);
@@ -40,6 +44,7 @@ class Hub final : public hub::Transport {
     std::deque<Answer> answers;
     int asked = 0;
     bool silent = false;
+    std::string unanswered = {}; ///< in the URL of what is not answered
 
   private:
     scheduling::RateGate& gate_;
@@ -69,6 +74,22 @@ struct Fixture {
         return kept;
     }
 
+    Awaitable<> keep_failure(hub::RepoId slow) {
+        try {
+            co_await inquiry.check(std::move(slow), Token{"hf_mallory"});
+        } catch (const Error& failed) {
+            error = failed;
+        }
+    }
+    /// Another is asked while the answer to the first is waited for.
+    Awaitable<> slow_one_and_another(hub::RepoId slow) {
+        async::TaskGroup asking_slowly{context.get_executor()};
+        asking_slowly.spawn("slow question", keep_failure(std::move(slow)));
+        co_await async::sleep_for(5ms);
+        co_await inquiry.check(repo, Token{"hf_alice"});
+        co_await asking_slowly.join();
+    }
+
     asio::io_context context;
     scheduling::RateGate gate;
     Hub hub{gate};
@@ -79,7 +100,8 @@ struct Fixture {
                                   .initial = 2ms,
                                   .ceiling = 4ms,
                                   .longest_asked = std::chrono::seconds{3}},
-                        .limit = 150ms}};
+                        .limit = 150ms,
+                        .limit_when_away = 40ms}};
     std::optional<Error> error;
 };
 
@@ -138,7 +160,7 @@ TEST_CASE("what may heal is asked again, a few times") {
     CHECK(box.error->kind() == ErrorKind::unavailable);
 }
 
-TEST_CASE("a Hub that was not reached a moment ago is not waited for again") {
+TEST_CASE("a Hub that was not reached a moment ago is tried once, and briefly") {
     Fixture box;
     CHECK_FALSE(box.standing());
     CHECK(box.error->kind() == ErrorKind::network);
@@ -146,7 +168,39 @@ TEST_CASE("a Hub that was not reached a moment ago is not waited for again") {
     const Error refused = box.checked().value();
     CHECK(refused.kind() == ErrorKind::network);
     CHECK(refused.message().find("org/name") == std::string::npos);
-    CHECK(box.hub.asked == 3);
+    CHECK(box.hub.asked == 4);
+    box.hub.silent = true;
+    HubInquiry patient{box.asking, {.limit = 20s, .limit_when_away = 10ms}};
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(box.failure_of(patient.check(repo, Token{"hf_alice"}))->kind() == ErrorKind::network);
+    CHECK(std::chrono::steady_clock::now() - began < 10s);
+}
+
+TEST_CASE("who makes the Hub look away takes nothing from others") {
+    Fixture box;
+    box.standing();
+    REQUIRE(box.asking.away());
+    box.hub.answers = {{200, {}, "OK"}};
+    CHECK_FALSE(box.checked()); // proves what he can prove
+    CHECK_FALSE(box.asking.away());
+}
+
+TEST_CASE("one question without an answer is no outage while others are answered") {
+    Fixture box;
+    box.hub.unanswered = "/api/models/org/slow";
+    box.hub.answers = {{200, {}, "OK"}};
+    const hub::RepoId slow{hub::RepoType::model, "org/slow"};
+    test::run(box.slow_one_and_another(slow), box.context);
+    CHECK(box.error->kind() == ErrorKind::network);
+    CHECK_FALSE(box.asking.away());
+}
+
+TEST_CASE("a question that meets nothing but overload is no outage") {
+    Fixture box;
+    box.hub.answers.assign(3, {503, {}, ""});
+    CHECK_FALSE(box.standing());
+    CHECK(box.error->kind() == ErrorKind::unavailable);
+    CHECK_FALSE(box.asking.away());
 }
 
 TEST_CASE("any answer ends what is known of an outage") {
