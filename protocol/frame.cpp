@@ -64,6 +64,15 @@ std::size_t FrameReader::descriptors() const noexcept {
     return count;
 }
 
+std::vector<UniqueFd> FrameReader::take_descriptors() {
+    std::vector<UniqueFd> all;
+    for (auto& descriptors : descriptors_) {
+        std::move(descriptors.list.begin(), descriptors.list.end(), std::back_inserter(all));
+    }
+    descriptors_.clear();
+    return all;
+}
+
 std::vector<UniqueFd> FrameReader::take_descriptors(std::uint64_t message) {
     std::vector<UniqueFd> list;
     if (!descriptors_.empty() && descriptors_.front().message == message) {

@@ -49,6 +49,9 @@ class FrameReader {
     std::size_t buffered() const noexcept { return buffer_.size() - begin_; }
     std::size_t descriptors() const noexcept;
 
+    /// Those that came for messages not handed out, when the stream is at its end.
+    std::vector<UniqueFd> take_descriptors();
+
   private:
     struct Descriptors {
         std::uint64_t message;

@@ -9,9 +9,10 @@
 namespace wharf::async {
 
 /// Threads for calls into the system that may hang and that nothing can stop, such as the look-up
-/// of a name. Each call has a thread of its own, and there are never more than a given number. A
-/// call that still hangs when this is destroyed is left behind: nobody waits for it, its result is
-/// dropped, its thread ends when it returns. One thread owns this.
+/// of a name. Each call has a thread to itself, and there are never more than a given number; one
+/// that is free stays for a while for the next call. A call that still hangs when this is destroyed
+/// is left behind: nobody waits for it, its result is dropped, its thread ends when it returns. One
+/// thread owns this.
 class LooseThreads {
   public:
     /// What a call leaves to be done on the owner's executor.
@@ -22,7 +23,7 @@ class LooseThreads {
     LooseThreads(Executor executor, std::size_t most);
     ~LooseThreads();
 
-    /// Runs `call` on a thread of its own, and later what it returns on the executor. False when
+    /// Runs `call` on another thread, and later what it returns on the executor. False when
     /// there are as many as there may be, or the system gives us no thread. The call refers to
     /// nothing that may end before it, and does not throw.
     bool start(Call call);

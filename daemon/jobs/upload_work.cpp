@@ -244,11 +244,12 @@ Awaitable<> UploadWork::copy_content(PushChange* change) {
     co_await fetch->run([] {});
     UniqueFd file =
         co_await context_.store.open_file(wish.order.repo, wish.order.commit, change->from_path);
-    store::StagedFile taken = co_await context_.staged.take({.upload = order_.upload,
-                                                             .uid = record_.order.uid,
-                                                             .source = std::move(file),
-                                                             .path = change->path,
-                                                             .size = {}});
+    store::StagedFile taken =
+        co_await context_.staged.take({.upload = order_.upload,
+                                       .uid = record_.order.uid,
+                                       .source = async::ForeignFd{std::move(file)},
+                                       .path = change->path,
+                                       .size = {}});
     co_await context_.staged.flush(order_.upload); // before anything says that it is there
     change->kind = PushChange::Kind::add;
     change->staged = std::move(taken.name);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "base/unique_fd.hpp"
 #include "daemon/async/event.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/async/task_group.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/jobs/upload_work.hpp"
@@ -32,7 +32,7 @@ struct UploadRequest {
 /// A file to take in; see store::StagingOrder.
 struct OfferedFile {
     std::string path;
-    UniqueFd source;
+    async::ForeignFd source;
     std::optional<std::uint64_t> size;
 };
 

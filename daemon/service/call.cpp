@@ -15,7 +15,7 @@ TypedError invalid_parameter(std::string_view parameter) {
 
 Call::Call(Caller caller, MessageStream& stream, const protocol::Interface& interface,
            const protocol::Method& method, protocol::Call message,
-           std::vector<UniqueFd> descriptors)
+           std::vector<async::ForeignFd> descriptors)
     : caller_{caller}, stream_{stream}, interface_{interface}, definition_{method},
       message_{std::move(message)}, descriptors_{std::move(descriptors)} {}
 

@@ -5,6 +5,7 @@
 #include "daemon/access/peer.hpp"
 #include "daemon/access/policy.hpp"
 #include "daemon/async/awaitable.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "protocol/interface.hpp"
 #include "protocol/message.hpp"
 
@@ -54,7 +55,8 @@ class Call {
   public:
     /// Made by the dispatcher, with parameters that fit the method. Refers to all but the message.
     Call(Caller caller, MessageStream& stream, const protocol::Interface& interface,
-         const protocol::Method& method, protocol::Call message, std::vector<UniqueFd> descriptors);
+         const protocol::Method& method, protocol::Call message,
+         std::vector<async::ForeignFd> descriptors);
 
     const access::Peer& peer() const noexcept { return caller_.peer; }
     /// As they were when the call began.
@@ -67,7 +69,7 @@ class Call {
     bool wants_more() const noexcept { return message_.more && !message_.oneway; }
     /// What came with the call; indexes in parameters refer to this list. Kept until the call ends,
     /// or taken by the handler. Empty for methods that are not registered to take any.
-    std::vector<UniqueFd>& descriptors() noexcept { return descriptors_; }
+    std::vector<async::ForeignFd>& descriptors() noexcept { return descriptors_; }
 
     /// The answer. Its descriptors are closed here when they are sent. Throws Error of kind
     /// internal when it does not fit the method's definition, network when the client is gone.
@@ -91,7 +93,7 @@ class Call {
     const protocol::Interface& interface_;
     const protocol::Method& definition_;
     protocol::Call message_;
-    std::vector<UniqueFd> descriptors_;
+    std::vector<async::ForeignFd> descriptors_;
     bool answered_ = false;
 };
 

@@ -118,7 +118,8 @@ bool Dispatcher::may_take_long(std::string_view method) const {
 }
 
 Awaitable<> Dispatcher::dispatch(Caller caller, protocol::Call message,
-                                 std::vector<UniqueFd> descriptors, MessageStream& stream) const {
+                                 std::vector<async::ForeignFd> descriptors,
+                                 MessageStream& stream) const {
     const bool oneway = message.oneway;
     Target target = find(message);
     std::optional<protocol::Reply> failure;

@@ -3,6 +3,7 @@
 #include "base/unique_fd.hpp"
 #include "daemon/access/policy_refusal.hpp"
 #include "daemon/async/awaitable.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/service/call.hpp"
 #include "protocol/interface.hpp"
 #include "protocol/message.hpp"
@@ -66,8 +67,8 @@ class Dispatcher {
     bool may_take_long(std::string_view method) const;
 
     /// Answers one call. Throws only when the answer could not be sent. Requires: all outlives it.
-    Awaitable<> dispatch(Caller caller, protocol::Call message, std::vector<UniqueFd> descriptors,
-                         MessageStream& stream) const;
+    Awaitable<> dispatch(Caller caller, protocol::Call message,
+                         std::vector<async::ForeignFd> descriptors, MessageStream& stream) const;
 
   private:
     struct Entry {

@@ -47,21 +47,37 @@ MessageStream::~MessageStream() {
     shared_.bytes -= bytes_;
     share_.bytes -= bytes_;
     share_.descriptors -= descriptors_;
+    for (auto& fd : reader_.take_descriptors()) {
+        shared_.closer.own(std::move(fd), uid_).reset();
+    }
 }
 
-Awaitable<std::optional<protocol::Frame>> MessageStream::receive() {
+/// The next whole one of those that have come.
+std::optional<ReceivedMessage> MessageStream::next() {
+    std::optional<protocol::Frame> frame = reader_.next().value();
+    if (!frame) {
+        return std::nullopt;
+    }
+    ReceivedMessage message{std::move(frame->text), {}};
+    for (auto& fd : frame->descriptors) {
+        message.descriptors.push_back(shared_.closer.own(std::move(fd), uid_));
+    }
+    return message;
+}
+
+Awaitable<std::optional<ReceivedMessage>> MessageStream::receive() {
     in_hand_ = 0;
     if (reader_.buffered() > 0) { // of it, or more, came with the message before
         co_await turn();
     }
     while (true) {
-        std::optional<protocol::Frame> frame = reader_.next().value();
-        in_hand_ = frame ? frame->text.size() : 0;
+        std::optional<ReceivedMessage> message = next();
+        in_hand_ = message ? message->text.size() : 0;
         hold(reader_.buffered() + in_hand_,
-             reader_.descriptors() + (frame ? frame->descriptors.size() : 0));
-        if (frame) {
+             reader_.descriptors() + (message ? message->descriptors.size() : 0));
+        if (message) {
             message_deadline_.reset();
-            co_return frame;
+            co_return message;
         }
         if (ended_) {
             co_return std::nullopt;
@@ -72,10 +88,10 @@ Awaitable<std::optional<protocol::Frame>> MessageStream::receive() {
     }
 }
 
-Awaitable<std::optional<protocol::Frame>> MessageStream::receive_soon() {
+Awaitable<std::optional<ReceivedMessage>> MessageStream::receive_soon() {
     message_deadline_ = Clock::now() + shared_.options.message_timeout;
-    std::optional<protocol::Frame> frame = co_await receive();
-    co_return frame;
+    std::optional<ReceivedMessage> message = co_await receive();
+    co_return message;
 }
 
 Awaitable<> MessageStream::wait_for_input() {
@@ -105,6 +121,7 @@ void MessageStream::read_some() {
 /// Brings our parts of the sums up to date, and ends the connection that is one too much for them.
 void MessageStream::hold(std::size_t bytes, std::size_t descriptors) {
     const bool grown = bytes > bytes_;
+    const bool brings_more = descriptors > descriptors_;
     shared_.bytes += bytes - bytes_; // modulo 2^64, so it may shrink as well
     share_.bytes += bytes - bytes_;
     share_.descriptors += descriptors - descriptors_;
@@ -118,7 +135,8 @@ void MessageStream::hold(std::size_t bytes, std::size_t descriptors) {
     if (grown && share_.bytes > options.buffer_budget_per_user) {
         throw Error{ErrorKind::protocol, "more is on its way for this account than it may have"};
     }
-    if (share_.descriptors > options.max_descriptors_per_user) {
+    if (brings_more &&
+        share_.descriptors + shared_.closer.open(uid_) > options.max_descriptors_per_user) {
         throw Error{ErrorKind::protocol, "this account sends more descriptors than it may"};
     }
 }

@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/service/server_options.hpp"
 #include "daemon/service/user_share.hpp"
 #include "daemon/service/user_turns.hpp"
@@ -23,10 +24,17 @@ struct StreamShared {
     ServerOptions options;
     bool takes_descriptors = false; ///< otherwise the kernel drops those that clients send
     UserTurns turns;
+    async::FdCloser closer; ///< of what clients send
     UserShares users;
     std::size_t bytes = 0; ///< of all users
     std::array<char, std::size_t{64} << 10>
         scratch{}; ///< what a read fills; never held over a wait
+};
+
+/// A message as it came; see protocol::Frame.
+struct ReceivedMessage {
+    std::string text;
+    std::vector<async::ForeignFd> descriptors;
 };
 
 /// Varlink messages on one connected Unix socket. One thread; one receive() and one send() at a
@@ -41,10 +49,10 @@ class MessageStream {
     /// The next message, when it is its uid's turn; nothing when the client has sent its last.
     /// Waits without end for its first byte. What the message before took of the budgets is free
     /// again.
-    Awaitable<std::optional<protocol::Frame>> receive();
+    Awaitable<std::optional<ReceivedMessage>> receive();
 
     /// As receive(), but its first byte must come within the time for a message, too.
-    Awaitable<std::optional<protocol::Frame>> receive_soon();
+    Awaitable<std::optional<ReceivedMessage>> receive_soon();
 
     /// Waits for the uid's next turn: for before what takes long without waiting for anything.
     Awaitable<> turn() { return shared_.turns.take(uid_); }
@@ -74,6 +82,7 @@ class MessageStream {
 
     Awaitable<> wait_for_input();
     void read_some();
+    std::optional<ReceivedMessage> next();
     Awaitable<> wait(asio::posix::descriptor_base::wait_type what,
                      std::optional<Clock::time_point> deadline, const char* late);
     void hold(std::size_t bytes, std::size_t descriptors);

@@ -61,7 +61,13 @@ class Server::Place {
 
 Server::Server(Executor executor, const Dispatcher& dispatcher, ServerOptions options, Admit admit)
     : executor_{executor}, dispatcher_{dispatcher}, admit_{std::move(admit)},
-      shared_{options, dispatcher.takes_descriptors(), UserTurns{executor}, {}, 0, {}},
+      shared_{options,
+              dispatcher.takes_descriptors(),
+              UserTurns{executor},
+              async::FdCloser{executor},
+              {},
+              0,
+              {}},
       accepting_{executor}, tasks_{executor} {}
 
 Server::~Server() = default;

@@ -26,19 +26,19 @@ Session::Session(Executor executor, UniqueFd socket, access::Peer peer, const Ad
 
 Awaitable<> Session::run() {
     while (!finishing_ && !stream_.is_broken()) {
-        std::optional<protocol::Frame> frame;
+        std::optional<ReceivedMessage> message;
         if (is_stranger_) {
-            frame = co_await stream_.receive_soon();
+            message = co_await stream_.receive_soon();
         } else {
-            frame = co_await stream_.receive();
+            message = co_await stream_.receive();
         }
-        if (!frame) {
+        if (!message) {
             co_return;
         }
-        protocol::Call call = protocol::decode_call(frame->text).value();
-        std::vector<UniqueFd> descriptors = std::move(frame->descriptors);
-        wipe(frame->text); // a token may be in it
-        frame.reset();     // it may be long, and the call takes its time
+        protocol::Call call = protocol::decode_call(message->text).value();
+        std::vector<async::ForeignFd> descriptors = std::move(message->descriptors);
+        wipe(message->text); // a token may be in it
+        message.reset();     // it may be long, and the call takes its time
         is_busy_ = true;
         co_await serve(std::move(call), std::move(descriptors));
         is_busy_ = false;
@@ -46,7 +46,7 @@ Awaitable<> Session::run() {
 }
 
 /// Answers one call of somebody who may call, and has not too many of them running.
-Awaitable<> Session::serve(protocol::Call call, std::vector<UniqueFd> descriptors) {
+Awaitable<> Session::serve(protocol::Call call, std::vector<async::ForeignFd> descriptors) {
     access::Rights rights;
     std::optional<Error> refusal;
     try {
@@ -79,7 +79,7 @@ Awaitable<> Session::serve(protocol::Call call, std::vector<UniqueFd> descriptor
 /// Runs the handler until it ends, or cancels it when the client is gone. A client that wants no
 /// answer may go at once; its call is carried out all the same.
 Awaitable<> Session::answer(access::Rights rights, protocol::Call call,
-                            std::vector<UniqueFd> descriptors) {
+                            std::vector<async::ForeignFd> descriptors) {
     const Caller caller{peer_, rights};
     if (call.oneway) {
         co_await dispatcher_.dispatch(caller, std::move(call), std::move(descriptors), stream_);

@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/service/call.hpp"
 #include "daemon/service/message_stream.hpp"
 #include "protocol/message.hpp"
@@ -35,9 +36,9 @@ class Session {
     const access::Peer& peer() const noexcept { return peer_; }
 
   private:
-    Awaitable<> serve(protocol::Call call, std::vector<UniqueFd> descriptors);
+    Awaitable<> serve(protocol::Call call, std::vector<async::ForeignFd> descriptors);
     Awaitable<> answer(access::Rights rights, protocol::Call call,
-                       std::vector<UniqueFd> descriptors);
+                       std::vector<async::ForeignFd> descriptors);
     Awaitable<> refuse(const protocol::Call& call, Error why);
 
     Executor executor_;

@@ -45,15 +45,15 @@ std::string read_parent(const json::object& parameters) {
 }
 
 /// The descriptor of a file; none is taken twice.
-UniqueFd take_descriptor(const json::object& file, const std::string& path,
-                         std::vector<UniqueFd>& descriptors) {
+async::ForeignFd take_descriptor(const json::object& file, const std::string& path,
+                                 std::vector<async::ForeignFd>& descriptors) {
     const std::int64_t index = file.at("descriptor").as_int64();
     if (index < 0 || static_cast<std::uint64_t>(index) >= descriptors.size()) {
         throw wrong(fmt::format("'{}' names descriptor {}, and {} came with the call", path, index,
                                 descriptors.size()),
                     "send the descriptors of all files of a call together with it");
     }
-    UniqueFd& descriptor = descriptors[static_cast<std::size_t>(index)];
+    async::ForeignFd& descriptor = descriptors[static_cast<std::size_t>(index)];
     if (!descriptor) {
         throw wrong(fmt::format("'{}' names descriptor {}, as another file does", path, index),
                     "send one descriptor for each file");
@@ -73,7 +73,7 @@ std::optional<std::uint64_t> read_size(const json::object& file, const std::stri
     return static_cast<std::uint64_t>(size);
 }
 
-jobs::OfferedFile read_file(const json::object& file, std::vector<UniqueFd>& descriptors) {
+jobs::OfferedFile read_file(const json::object& file, std::vector<async::ForeignFd>& descriptors) {
     auto path = read_text(file, "path").value();
     auto source = take_descriptor(file, path, descriptors);
     const auto size = read_size(file, path);
@@ -156,7 +156,7 @@ jobs::UploadRequest read_upload(const json::object& parameters, uid_t uid) {
 }
 
 jobs::OfferedChanges read_changes(const json::object& parameters,
-                                  std::vector<UniqueFd>& descriptors) {
+                                  std::vector<async::ForeignFd>& descriptors) {
     require_few_files(parameters);
     jobs::OfferedChanges changes;
     changes.files =

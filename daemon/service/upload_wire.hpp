@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/unique_fd.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/jobs/uploads.hpp"
 #include "daemon/net/url.hpp"
 
@@ -22,7 +22,7 @@ jobs::UploadRequest read_upload(const boost::json::object& parameters, uid_t uid
 /// The parameters of Add. Takes the files out of `descriptors`; each must be named exactly once.
 /// Throws invalid_request Errors.
 jobs::OfferedChanges read_changes(const boost::json::object& parameters,
-                                  std::vector<UniqueFd>& descriptors);
+                                  std::vector<async::ForeignFd>& descriptors);
 
 /// What a push that is done has come to, as org.wharf.Uploads.Result.
 boost::json::object result_of(const jobs::JobInfo& job, const net::Url& endpoint);

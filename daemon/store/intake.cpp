@@ -71,13 +71,6 @@ Intake::Intake(StagingOrder order, UploadFolders folders, std::string name,
     file_.name = std::move(name);
 }
 
-Intake::~Intake() {
-    // Open only if it is on our own file system, or the daemon ends: then the kernel may close it.
-    if (order_.source && !may_be_blob_) {
-        order_.source.release();
-    }
-}
-
 bool Intake::abandon() noexcept {
     State expected = State::running;
     return state_.compare_exchange_strong(expected, State::abandoned);
@@ -99,7 +92,7 @@ void Intake::require_wanted() const {
 }
 
 void Intake::look() {
-    ScopeExit close{[this] { order_.source.reset(); }};
+    ScopeExit close{[this] { order_.source.close_here(); }};
     require_wanted();
     require_takeable();
     // Only a file of ours: whoever else owns a file can write to it and set its times back. And no
@@ -120,13 +113,13 @@ bool Intake::may_be_linked() const noexcept {
 }
 
 void Intake::was_linked(std::string etag) {
-    order_.source.reset();
+    order_.source.close_here();
     file_.hashes = std::move(etag);
     file_.shares_blocks = true;
 }
 
 void Intake::take(std::string etag) {
-    const ScopeExit close{[this] { order_.source.reset(); }};
+    const ScopeExit close{[this] { order_.source.close_here(); }};
     require_wanted();
     file_.hashes = std::move(etag);
     transfer();
@@ -193,7 +186,7 @@ void Intake::require_attachable() {
 }
 
 AttachedFile Intake::attached() {
-    return {.file = std::make_shared<const UniqueFd>(std::move(order_.source)),
+    return {.file = std::make_shared<const UniqueFd>(order_.source.release()),
             .size = file_.size,
             .stamp = to_stamp(before_)};
 }

@@ -19,7 +19,6 @@ class Intake {
     Intake(StagingOrder order, UploadFolders folders, std::string name, std::uint64_t home_device);
     Intake(const Intake&) = delete;
     Intake& operator=(const Intake&) = delete;
-    ~Intake();
 
     /// Refuses what cannot be taken; takes it, unless it may be a blob of ours.
     void look();

@@ -2,6 +2,7 @@
 
 #include "base/unique_fd.hpp"
 #include "daemon/async/awaitable.hpp"
+#include "daemon/async/foreign_fd.hpp"
 #include "daemon/hub/types.hpp"
 #include "daemon/store/directory.hpp"
 
@@ -38,8 +39,8 @@ struct StagedFile {
 struct StagingOrder {
     std::uint64_t upload = 0;
     uid_t uid = 0;
-    UniqueFd source;  ///< open for reading; from outside, and not to be trusted
-    std::string path; ///< for messages: where it goes in the repo
+    async::ForeignFd source; ///< open for reading; from outside, and not to be trusted
+    std::string path;        ///< for messages: where it goes in the repo
     /// Only so many bytes, of a file that others append to; none: all of it, and it must not
     /// change meanwhile.
     std::optional<std::uint64_t> size;

@@ -136,7 +136,7 @@ UploadStaging::UploadStaging(const Directory& cache, const Space& space, Shelf& 
       next_name_{static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
                                             std::chrono::nanoseconds{1})} {}
 
-ForeignCalls& UploadStaging::calls(const Executor& executor) {
+async::ForeignCalls& UploadStaging::calls(const Executor& executor) {
     return calls_ ? *calls_ : calls_.emplace(executor);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/async/blocking_pool.hpp"
-#include "daemon/store/foreign_calls.hpp"
+#include "daemon/async/foreign_calls.hpp"
 #include "daemon/store/fresh_file.hpp"
 #include "daemon/store/publisher.hpp"
 #include "daemon/store/shelf.hpp"
@@ -39,7 +39,7 @@ class UploadStaging final : public StagedFiles {
   private:
     struct Flush;
 
-    ForeignCalls& calls(const Executor& executor);
+    async::ForeignCalls& calls(const Executor& executor);
     std::string new_name();
     std::shared_ptr<Flush> open_for_flush(std::uint64_t upload,
                                           std::vector<std::string> names) const;
@@ -57,7 +57,7 @@ class UploadStaging final : public StagedFiles {
     async::BlockingPool& disk_;
     std::uint64_t next_name_;
     std::map<std::uint64_t, std::vector<std::string>> unflushed_; ///< names, by upload
-    std::optional<ForeignCalls> calls_;                           ///< made when the loop is known
+    std::optional<async::ForeignCalls> calls_;                    ///< made when the loop is known
 };
 
 } // namespace wharf::store

@@ -111,7 +111,7 @@ Awaitable<> open(Call& call) {
 
 Awaitable<> read(Call& call) {
     json::array contents;
-    for (const UniqueFd& file : call.descriptors()) {
+    for (const async::ForeignFd& file : call.descriptors()) {
         std::array<char, 4096> buffer{};
         const ssize_t size = ::pread(file.value(), buffer.data(), buffer.size(), 0);
         contents.emplace_back(std::string(buffer.data(), size > 0 ? std::size_t(size) : 0));

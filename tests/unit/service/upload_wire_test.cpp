@@ -11,6 +11,7 @@
 using wharf::Error;
 using wharf::ErrorKind;
 using wharf::UniqueFd;
+using wharf::async::ForeignFd;
 using wharf::service::read_changes;
 using wharf::service::read_upload;
 using wharf::service::result_of;
@@ -25,16 +26,17 @@ json::object parse(std::string_view text) {
 }
 
 /// Files of 0, 1, 2 … bytes, so that each is known by its size.
-std::vector<UniqueFd> files(std::size_t count) {
-    std::vector<UniqueFd> list;
+std::vector<ForeignFd> files(std::size_t count) {
+    std::vector<ForeignFd> list;
     for (std::size_t i = 0; i < count; ++i) {
-        list.emplace_back(wharf::adopt_fd, ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+        list.emplace_back(
+            UniqueFd{wharf::adopt_fd, ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)});
         REQUIRE(::ftruncate(list.back().value(), static_cast<off_t>(i)) == 0);
     }
     return list;
 }
 
-off_t size_of(const UniqueFd& fd) {
+off_t size_of(const ForeignFd& fd) {
     struct stat info{};
     REQUIRE(::fstat(fd.value(), &info) == 0);
     return info.st_size;
@@ -126,7 +128,7 @@ TEST_CASE("files come with the descriptors that they name") {
 }
 
 TEST_CASE("all else that can be changed") {
-    std::vector<UniqueFd> none;
+    std::vector<ForeignFd> none;
     const auto changes = read_changes(parse(R"({"upload":1,"files":null,
         "contents":[{"path":"a","content":"Zm9v"},{"path":"empty","content":""}],
         "copies":[{"path":"b","from_path":"c"},{"path":"d","from_path":"e","from_repo":"org/data",
@@ -195,8 +197,8 @@ TEST_CASE("descriptors of a call that cannot be carried out are closed") {
     REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
     const UniqueFd reader{wharf::adopt_fd, ends[0]};
     {
-        std::vector<UniqueFd> list;
-        list.emplace_back(wharf::adopt_fd, ends[1]);
+        std::vector<ForeignFd> list;
+        list.emplace_back(UniqueFd{wharf::adopt_fd, ends[1]});
         CHECK_THROWS_AS(read_changes(parse(R"({"files":[{"path":"a","descriptor":0},
             {"path":"b","descriptor":0}]})"),
                                      list),

@@ -57,7 +57,8 @@ StagingOrder order(const fs::path& path, std::optional<std::uint64_t> size = {})
     StagingOrder made;
     made.upload = 7;
     made.path = "file.bin";
-    made.source = UniqueFd{wharf::adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    made.source = wharf::async::ForeignFd{
+        UniqueFd{wharf::adopt_fd, ::open(path.c_str(), O_RDONLY | O_CLOEXEC)}};
     made.size = size;
     return made;
 }

@@ -38,7 +38,7 @@ StagingOrder order(UniqueFd source, std::optional<std::uint64_t> size = {}, uid_
     StagingOrder made;
     made.upload = upload;
     made.uid = uid;
-    made.source = std::move(source);
+    made.source = wharf::async::ForeignFd{std::move(source)};
     made.path = "model/file.bin";
     made.size = size;
     return made;

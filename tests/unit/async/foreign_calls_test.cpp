@@ -1,6 +1,6 @@
 #include "base/error.hpp"
 #include "daemon/async/event.hpp"
-#include "daemon/store/foreign_calls.hpp"
+#include "daemon/async/foreign_calls.hpp"
 #include "tests/support/run_coroutine.hpp"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include <vector>
 
 using wharf::Awaitable;
-using wharf::store::ForeignCalls;
+using wharf::async::ForeignCalls;
 namespace asio = wharf::asio;
 
 namespace {

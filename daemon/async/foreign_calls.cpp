@@ -1,4 +1,4 @@
-#include "daemon/store/foreign_calls.hpp"
+#include "daemon/async/foreign_calls.hpp"
 
 #include "daemon/async/event.hpp"
 
@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-namespace wharf::store {
+namespace wharf::async {
 
 namespace {
 
@@ -16,7 +16,7 @@ constexpr auto retry_after = std::chrono::seconds{1};
 
 /// Shared by the call and whoever waits for it.
 struct Ending {
-    async::Event changed;
+    Event changed;
     bool ended = false;
     std::exception_ptr failure;
 };
@@ -82,7 +82,7 @@ ForeignCalls::Accounts::iterator ForeignCalls::next() {
 bool ForeignCalls::begin(Accounts::iterator account) {
     const uid_t uid = account->first;
     const auto pending = std::make_shared<Pending>(std::move(account->second.waiting.front()));
-    const bool begun = threads_.start([this, uid, pending]() -> async::LooseThreads::Outcome {
+    const bool begun = threads_.start([this, uid, pending]() -> LooseThreads::Outcome {
         pending->call();
         pending->call = nullptr; // what it owns ends here, not on the control thread
         return [this, uid, ended = std::move(pending->ended)] {
@@ -113,4 +113,4 @@ void ForeignCalls::finished(uid_t uid) {
     begin_more();
 }
 
-} // namespace wharf::store
+} // namespace wharf::async

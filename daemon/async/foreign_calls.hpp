@@ -9,7 +9,7 @@
 #include <map>
 #include <sys/types.h>
 
-namespace wharf::store {
+namespace wharf::async {
 
 /// Calls on files that somebody handed to us: each of them, and be it a look or a close, may hang
 /// for as long as that somebody likes (FUSE, a dead NFS server). So they run on threads that nobody
@@ -32,7 +32,7 @@ class ForeignCalls {
     /// call is made nevertheless.
     Awaitable<> run(uid_t uid, Call call);
 
-    static constexpr std::size_t most = 8;             ///< at one time
+    static constexpr std::size_t most = 32;            ///< at one time
     static constexpr std::size_t most_for_account = 2; ///< of them
 
   private:
@@ -53,8 +53,8 @@ class ForeignCalls {
 
     Accounts accounts_; ///< those with something to do
     std::size_t running_ = 0;
-    uid_t last_ = 0;              ///< whose turn it was
-    async::LooseThreads threads_; ///< last: its outcomes use the rest
+    uid_t last_ = 0;       ///< whose turn it was
+    LooseThreads threads_; ///< last: its outcomes use the rest
 };
 
-} // namespace wharf::store
+} // namespace wharf::async
