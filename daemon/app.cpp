@@ -86,13 +86,13 @@ struct App::Impl {
     async::BufferPool buffers;
     async::IoThreads threads;
     store::Store store;
-    transfer::RateGate gate;
+    scheduling::RateGate gate;
     transfer::Lanes lanes;
     net::HttpClient http; ///< for questions; the control thread's own
     hub::HttpTransport questions;
-    transfer::Connections connections;
-    transfer::Bandwidth bandwidth{context.get_executor()};
-    transfer::Bandwidth upload_bandwidth{context.get_executor()};
+    scheduling::Connections connections;
+    scheduling::Bandwidth bandwidth{context.get_executor()};
+    scheduling::Bandwidth upload_bandwidth{context.get_executor()};
     LimitsKeeper limits;
     transfer::Flights flights;
     transfer::Lookups lookups;
@@ -137,7 +137,7 @@ App::Impl::Impl(Config c, Reload r)
       questions{http, [this](const hub::QuotaNews& news) { gate.observe(news); }},
       connections{connection_limits(config)},
       limits{config.limits, pool,
-             [this](transfer::BandwidthLimits download, transfer::BandwidthLimits upload) {
+             [this](scheduling::BandwidthLimits download, scheduling::BandwidthLimits upload) {
                  bandwidth.set_limits(std::move(download));
                  upload_bandwidth.set_limits(std::move(upload));
              }},

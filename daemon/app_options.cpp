@@ -36,7 +36,7 @@ transfer::UploadOptions upload_options(const Config& config) {
     return options;
 }
 
-transfer::Connections::Limits connection_limits(const Config& config) {
+scheduling::Connections::Limits connection_limits(const Config& config) {
     return {.overall = config.transfer.max_connections,
             .per_host = config.transfer.max_connections_per_host};
 }

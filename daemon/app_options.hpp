@@ -5,7 +5,7 @@
 #include "daemon/config.hpp"
 #include "daemon/jobs/job_table.hpp"
 #include "daemon/net/http_client.hpp"
-#include "daemon/transfer/connections.hpp"
+#include "daemon/scheduling/connections.hpp"
 #include "daemon/transfer/lookups.hpp"
 #include "daemon/transfer/object_upload.hpp"
 #include "daemon/transfer/transfer_context.hpp"
@@ -18,7 +18,7 @@ namespace wharf {
 
 net::HttpOptions http_options(const Config& config);
 transfer::TransferOptions transfer_options(const Config& config);
-transfer::Connections::Limits connection_limits(const Config& config);
+scheduling::Connections::Limits connection_limits(const Config& config);
 transfer::UploadOptions upload_options(const Config& config);
 transfer::LookupOptions lookup_options(const Config& config);
 jobs::JobOptions job_options(const Config& config);

@@ -14,8 +14,8 @@ namespace {
 
 using Names = std::span<const std::string_view>;
 
-constexpr std::array<std::string_view, transfer::priorities> classes{"interactive", "normal",
-                                                                     "background"};
+constexpr std::array<std::string_view, scheduling::priorities> classes{"interactive", "normal",
+                                                                       "background"};
 /// The key of each direction; the same for all, for a class, for a user and in a period.
 struct RateKey {
     std::string_view name;

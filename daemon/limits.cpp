@@ -74,8 +74,8 @@ UserIds look_up_users(const Limits& limits) {
     return users;
 }
 
-transfer::BandwidthLimits bandwidth_limits(const Rates& rates, const UserIds& users) {
-    transfer::BandwidthLimits limits;
+scheduling::BandwidthLimits bandwidth_limits(const Rates& rates, const UserIds& users) {
+    scheduling::BandwidthLimits limits;
     limits.all = rates.all.value_or(0);
     std::ranges::transform(rates.by_class, limits.by_class.begin(),
                            [](const auto& rate) { return rate.value_or(0); });

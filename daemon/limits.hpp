@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/transfer/bandwidth_limits.hpp"
+#include "daemon/scheduling/bandwidth_limits.hpp"
 
 #include <array>
 #include <bitset>
@@ -19,7 +19,7 @@ namespace wharf {
 /// holds otherwise stays.
 struct Rates {
     std::optional<std::uint64_t> all;
-    std::array<std::optional<std::uint64_t>, transfer::priorities> by_class; ///< as in Priority
+    std::array<std::optional<std::uint64_t>, scheduling::priorities> by_class; ///< as in Priority
     std::map<std::string, std::uint64_t> by_user; ///< names or numbers of users
     bool operator==(const Rates&) const = default;
 };
@@ -68,6 +68,6 @@ UserIds look_up_users(const Limits& limits);
 
 /// Rates of users whom the machine does not know are left out. Of two rates for one user, by name
 /// and by number, the smaller one counts.
-transfer::BandwidthLimits bandwidth_limits(const Rates& rates, const UserIds& users);
+scheduling::BandwidthLimits bandwidth_limits(const Rates& rates, const UserIds& users);
 
 } // namespace wharf

@@ -14,8 +14,8 @@ namespace wharf {
 class LimitsKeeper {
   public:
     /// Told what holds now: once a second, and it is usually what held before.
-    using Apply =
-        std::function<void(transfer::BandwidthLimits download, transfer::BandwidthLimits upload)>;
+    using Apply = std::function<void(scheduling::BandwidthLimits download,
+                                     scheduling::BandwidthLimits upload)>;
 
     /// `pool` outlives keep_users().
     LimitsKeeper(Limits limits, async::BlockingPool& pool, Apply apply);

@@ -22,16 +22,18 @@ MAY_INCLUDE = {
     "daemon/hub": {"base", "daemon/async", "daemon/net"},
     "daemon/store": {"base", "daemon/async", "daemon/net", "daemon/sqlite", "daemon/hub"},
     "daemon/access": {"base", "daemon/async", "daemon/net", "daemon/sqlite", "daemon/hub", "daemon/store"},
+    "daemon/scheduling": {"base", "daemon/async", "daemon/hub"},
     "daemon/transfer": {
         "base", "daemon/async", "daemon/net", "daemon/hub", "daemon/store", "daemon/access",
+        "daemon/scheduling",
     },
     "daemon/jobs": {
         "base", "daemon/async", "daemon/net", "daemon/sqlite", "daemon/hub", "daemon/store",
-        "daemon/access", "daemon/transfer",
+        "daemon/access", "daemon/scheduling", "daemon/transfer",
     },
     "daemon/service": {
         "base", "protocol", "daemon/async", "daemon/net", "daemon/hub", "daemon/store",
-        "daemon/access", "daemon/transfer", "daemon/jobs",
+        "daemon/access", "daemon/scheduling", "daemon/transfer", "daemon/jobs",
     },
 }
 """What each folder may include besides itself: the layers of docs/architecture.md, bottom first.

@@ -36,6 +36,7 @@ class Layers(unittest.TestCase):
             ("daemon/sqlite/a.cpp", "daemon/store/store.hpp"),
             ("daemon/hub/a.cpp", "daemon/store/store.hpp"),
             ("daemon/store/a.cpp", "daemon/transfer/flight.hpp"),
+            ("daemon/scheduling/a.cpp", "daemon/transfer/flight.hpp"),
             ("daemon/transfer/a.cpp", "daemon/jobs/queue.hpp"),
             ("daemon/jobs/a.cpp", "daemon/service/session.hpp"),
             ("daemon/jobs/a.cpp", "protocol/message.hpp"),

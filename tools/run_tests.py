@@ -24,7 +24,7 @@ LOGS = ROOT / "build" / "test-logs"
 VENVS = ROOT / "build" / "venvs"
 JOBS = str(os.cpu_count() or 2)
 
-THREADED = {"async", "net", "store", "access", "transfer", "jobs", "service"}
+THREADED = {"async", "net", "store", "access", "scheduling", "transfer", "jobs", "service"}
 """Unit tests that run under ThreadSanitizer: those of the folders that have to do with threads."""
 
 SANITIZERS = {

@@ -196,7 +196,7 @@ Awaitable<> DownloadWork::fetch_missing() {
 Awaitable<> DownloadWork::fetch(const hub::TreeEntry& entry) {
     const auto& order = record_.order;
     hub::FileSource source{order.repo, order.commit, entry.path, order.token};
-    const transfer::Claimant claimant{.uid = order.uid, .priority = record_.priority};
+    const scheduling::Claimant claimant{.uid = order.uid, .priority = record_.priority};
     const auto ticket =
         context_.flights.join(std::move(source), entry, order.download().force, claimant);
     const InAir mark{.entry = &entry, .ticket = ticket.get(), .before = ticket->done()};

@@ -74,7 +74,7 @@ class DownloadWork final : public Work {
 
     const DownloadContext& context_;
     JobRecord& record_;
-    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
+    std::shared_ptr<scheduling::WaitNote> note_ = std::make_shared<scheduling::WaitNote>();
     hub::TreePtr tree_;                      ///< while it runs
     std::unique_ptr<access::Charge> charge_; ///< likewise
     Wanted missing_;                         ///< what the cache lacks, in the order asked

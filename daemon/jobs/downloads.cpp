@@ -78,7 +78,8 @@ std::optional<Plan> Downloads::warm(const DownloadRequest& request) const {
     return plan;
 }
 
-Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note) {
+Awaitable<Plan> Downloads::plan(DownloadRequest request,
+                                std::shared_ptr<scheduling::WaitNote> note) {
     co_await context_.gate.require(request.uid, request.token, request.repo);
     Plan plan;
     co_await look_up(request, std::move(note), &plan);
@@ -92,7 +93,7 @@ Awaitable<Plan> Downloads::plan(DownloadRequest request, std::shared_ptr<transfe
     co_return plan;
 }
 
-Awaitable<> Downloads::look_up(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note,
+Awaitable<> Downloads::look_up(DownloadRequest request, std::shared_ptr<scheduling::WaitNote> note,
                                Plan* plan) {
     try {
         plan->revision = co_await context_.lookups.commit_of(request.repo, request.revision,
@@ -133,7 +134,8 @@ struct Downloads::Planning {
 
 Awaitable<> Downloads::make_plan(DownloadRequest request, std::shared_ptr<Planning> planning) {
     try {
-        Plan plan = co_await this->plan(std::move(request), std::make_shared<transfer::WaitNote>());
+        Plan plan =
+            co_await this->plan(std::move(request), std::make_shared<scheduling::WaitNote>());
         planning->plan = std::make_shared<Plan>(std::move(plan));
     } catch (const Error&) { // handed to whoever waits for the outcome
         planning->failure = std::current_exception();

@@ -56,7 +56,7 @@ class Downloads {
 
     /// Finds out which commit and which files are meant; waits when the account has several long
     /// lists at hand already. `note` shows what is being waited for.
-    Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note);
+    Awaitable<Plan> plan(DownloadRequest request, std::shared_ptr<scheduling::WaitNote> note);
 
     /// Puts what is held into the snapshot; true when that is everything.
     Awaitable<bool> complete_from_cache(DownloadRequest request, std::shared_ptr<Plan> plan);
@@ -98,7 +98,7 @@ class Downloads {
     void set_files_at_once(std::size_t files) noexcept { context_.files_at_once = files; }
 
   private:
-    Awaitable<> look_up(DownloadRequest request, std::shared_ptr<transfer::WaitNote> note,
+    Awaitable<> look_up(DownloadRequest request, std::shared_ptr<scheduling::WaitNote> note,
                         Plan* plan);
     struct Planning;
     Awaitable<> make_plan(DownloadRequest request, std::shared_ptr<Planning> planning);

@@ -127,7 +127,7 @@ class Job {
 
     const JobContext& context_;
     JobRecord record_;
-    transfer::Claimant claimant_;
+    scheduling::Claimant claimant_;
     std::unique_ptr<Work> work_; ///< from the first attempt until it is over
     std::unique_ptr<async::TaskGroup> task_;
     bool active_ = false;      ///< run() has not ended

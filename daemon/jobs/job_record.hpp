@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "daemon/hub/types.hpp"
 #include "daemon/jobs/patterns.hpp"
-#include "daemon/transfer/claimant.hpp"
+#include "daemon/scheduling/claimant.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace wharf::jobs {
 
-using transfer::Priority;
+using scheduling::Priority;
 using WallClock = std::chrono::system_clock;
 
 enum class JobState { queued, running, waiting, paused, done, failed, cancelled };

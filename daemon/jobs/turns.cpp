@@ -7,7 +7,7 @@
 
 namespace wharf::jobs {
 
-using transfer::Claimant;
+using scheduling::Claimant;
 
 Turns::Turn::~Turn() {
     if (owner_ != nullptr) {

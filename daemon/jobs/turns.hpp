@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/async/event.hpp"
-#include "daemon/transfer/claimant.hpp"
+#include "daemon/scheduling/claimant.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ class Turns {
     /// Holds one place until it is destroyed.
     class Turn {
       public:
-        Turn(Turns& owner, const transfer::Claimant& claimant) noexcept
+        Turn(Turns& owner, const scheduling::Claimant& claimant) noexcept
             : owner_{&owner}, claimant_{&claimant} {}
         Turn(Turn&& other) noexcept
             : owner_{std::exchange(other.owner_, nullptr)}, claimant_{other.claimant_} {}
@@ -33,7 +33,7 @@ class Turns {
 
       private:
         Turns* owner_;
-        const transfer::Claimant* claimant_;
+        const scheduling::Claimant* claimant_;
     };
 
     /// How many jobs of an account may run; none: as many as there are places.
@@ -44,7 +44,7 @@ class Turns {
 
     /// Waits for a place. Requires: `claimant` outlives the turn; what it says may change
     /// meanwhile. Throws operation_aborted when the task is cancelled.
-    Awaitable<Turn> take(const transfer::Claimant& claimant);
+    Awaitable<Turn> take(const scheduling::Claimant& claimant);
 
     /// How many jobs of the account run, when it may not have more.
     std::optional<std::size_t> exhausted_by(uid_t uid) const;
@@ -56,18 +56,18 @@ class Turns {
   private:
     friend class Turn;
     struct Waiter {
-        const transfer::Claimant* claimant;
+        const scheduling::Claimant* claimant;
         async::Event turn;
         bool granted = false;
     };
-    void give_back(const transfer::Claimant& claimant);
-    bool has_place(const transfer::Claimant& claimant) const noexcept;
+    void give_back(const scheduling::Claimant& claimant);
+    bool has_place(const scheduling::Claimant& claimant) const noexcept;
     std::size_t running_of(uid_t uid) const;
-    void grant(const transfer::Claimant& claimant);
+    void grant(const scheduling::Claimant& claimant);
 
     std::size_t limit_;
     AccountLimit account_limit_;
-    std::vector<const transfer::Claimant*> running_;
+    std::vector<const scheduling::Claimant*> running_;
     std::list<Waiter> waiters_;                  ///< in the order of their coming
     std::uint64_t served_ = 0;                   ///< counts grants
     std::map<uid_t, std::uint64_t> last_served_; ///< by account: at which grant

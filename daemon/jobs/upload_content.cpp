@@ -270,7 +270,7 @@ Awaitable<> UploadWork::send(PushChange* change, std::shared_ptr<const UniqueFd>
     order.file = std::move(file);
     order.claimant = {.uid = record_.order.uid, .priority = record_.priority};
     order.record = &record;
-    order.note = std::make_shared<transfer::WaitNote>();
+    order.note = std::make_shared<scheduling::WaitNote>();
     order.sent = std::make_shared<std::atomic<std::uint64_t>>(0);
     const InAir mark{
         .change = change, .sent = order.sent, .note = order.note, .before = bytes_in(earlier)};

@@ -69,7 +69,7 @@ class UploadWork final : public Work {
     struct InAir {
         const PushChange* change;
         std::shared_ptr<std::atomic<std::uint64_t>> sent;
-        std::shared_ptr<transfer::WaitNote> note;
+        std::shared_ptr<scheduling::WaitNote> note;
         std::uint64_t before; ///< bytes that an earlier run had sent
 
         std::uint64_t gained() const noexcept;
@@ -80,7 +80,7 @@ class UploadWork final : public Work {
     bool to_pull_request() const noexcept { return order_.create_pr; }
     transfer::Way way() const;
     Awaitable<> ask(std::function<Awaitable<>(hub::UploadClient&)> question,
-                    unsigned most_failures = transfer::RetryPolicy{}.max_failures);
+                    unsigned most_failures = scheduling::RetryPolicy{}.max_failures);
     Awaitable<std::string> head();
     Awaitable<> create_missing(Error error);
     Awaitable<> push_batch();
@@ -132,7 +132,7 @@ class UploadWork final : public Work {
     JobRecord& record_;
     CommitOrder& order_;
     std::function<void()> changed_;
-    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
+    std::shared_ptr<scheduling::WaitNote> note_ = std::make_shared<scheduling::WaitNote>();
     PushState state_; ///< while it runs
     SeriesPace pace_;
     std::string base_;        ///< the head that the verdicts are about

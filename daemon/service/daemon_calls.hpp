@@ -19,7 +19,7 @@ struct StatusSources {
     std::string cache_dir;
     jobs::JobTable& jobs;
     transfer::Flights& flights;
-    transfer::Connections& connections;
+    scheduling::Connections& connections;
     std::function<std::size_t()> clients;
     std::function<std::uint64_t()> bytes_received;
 };

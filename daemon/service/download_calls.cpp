@@ -129,7 +129,7 @@ class DownloadCall {
     jobs::Downloads& downloads_;
     Call& call_;
     jobs::DownloadRequest request_;
-    std::shared_ptr<transfer::WaitNote> note_ = std::make_shared<transfer::WaitNote>();
+    std::shared_ptr<scheduling::WaitNote> note_ = std::make_shared<scheduling::WaitNote>();
     std::shared_ptr<jobs::Plan> plan_;
 };
 
@@ -230,7 +230,7 @@ json::object list_part(const jobs::Plan& plan, const std::vector<bool>& held, st
 Awaitable<> list(const DownloadCallContext& context, Call& call) {
     auto& downloads = context.downloads;
     const auto request = take_request(context, call);
-    jobs::Plan found = co_await downloads.plan(request, std::make_shared<transfer::WaitNote>());
+    jobs::Plan found = co_await downloads.plan(request, std::make_shared<scheduling::WaitNote>());
     const auto plan = std::make_shared<const jobs::Plan>(std::move(found));
     const std::vector<bool> held = co_await downloads.held(request, plan);
     std::size_t begin = 0;

@@ -15,7 +15,7 @@ bool is_about_asker(ErrorKind kind) noexcept {
 
 } // namespace
 
-Askers::Place Askers::add(hub::FileSource source, Claimant claimant) {
+Askers::Place Askers::add(hub::FileSource source, scheduling::Claimant claimant) {
     return askers_.insert(askers_.end(), Asker{std::move(source), claimant, nullptr});
 }
 
@@ -38,8 +38,8 @@ const hub::FileSource& Askers::asking() const {
     throw Error{ErrorKind::cancelled, "nobody asks for this file any more"};
 }
 
-std::optional<Claimant> Askers::claimant() const noexcept {
-    std::optional<Claimant> best;
+std::optional<scheduling::Claimant> Askers::claimant() const noexcept {
+    std::optional<scheduling::Claimant> best;
     for (const auto& asker : askers_) {
         if (!asker.refusal && (!best || asker.claimant.priority < best->priority)) {
             best = asker.claimant;

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "daemon/hub/hub_client.hpp"
-#include "daemon/transfer/claimant.hpp"
+#include "daemon/scheduling/claimant.hpp"
 
 #include <cstddef>
 #include <exception>
@@ -18,12 +18,12 @@ class Askers {
   public:
     struct Asker {
         hub::FileSource source;
-        Claimant claimant;
+        scheduling::Claimant claimant;
         std::exception_ptr refusal; ///< what he was told, when he in particular may not have it
     };
     using Place = std::list<Asker>::iterator; ///< stays valid until it is given up
 
-    Place add(hub::FileSource source, Claimant claimant = {});
+    Place add(hub::FileSource source, scheduling::Claimant claimant = {});
 
     /// True when it was the one in whose name we ask.
     bool leave(Place place);
@@ -36,7 +36,7 @@ class Askers {
 
     /// On whose account the bytes are moved: the most urgent of those who were not refused, of
     /// these the first. None: nobody is left.
-    std::optional<Claimant> claimant() const noexcept;
+    std::optional<scheduling::Claimant> claimant() const noexcept;
 
     /// What an account has in it: what it asked for first (null: nothing, or it was refused), and
     /// how often it asks.

@@ -33,7 +33,8 @@ void call(const std::function<void()>& function) {
 
 } // namespace
 
-Asking::Asking(Executor executor, hub::Transport& transport, net::Url endpoint, RateGate& gate)
+Asking::Asking(Executor executor, hub::Transport& transport, net::Url endpoint,
+               scheduling::RateGate& gate)
     : executor_{std::move(executor)}, transport_{transport}, endpoint_{std::move(endpoint)},
       gate_{gate} {}
 
@@ -64,7 +65,7 @@ Awaitable<> Asking::try_until_over(Way way) {
     PacedTransport paced{transport_, gate_, way.note, way.policy.longest_asked, way.sending};
     hub::HubClient hub{paced, endpoint_};
     hub::UploadClient writing{paced, endpoint_};
-    Retry retry{way.policy, random_seed()};
+    scheduling::Retry retry{way.policy, random_seed()};
     for (;;) {
         std::optional<Error> failed;
         try {
@@ -89,7 +90,8 @@ Awaitable<> Asking::try_until_over(Way way) {
 }
 
 Awaitable<> Asking::wait_before_retry(Error error, std::chrono::milliseconds delay,
-                                      hub::Token token, std::shared_ptr<WaitNote> note) {
+                                      hub::Token token,
+                                      std::shared_ptr<scheduling::WaitNote> note) {
     if (gate_.is_closed(endpoint_.authority(), token, hub::Bucket::api)) {
         co_return; // there we wait, and say how long
     }

@@ -3,8 +3,8 @@
 #include "daemon/hub/hub_client.hpp"
 #include "daemon/hub/transport.hpp"
 #include "daemon/hub/upload_client.hpp"
-#include "daemon/transfer/rate_gate.hpp"
-#include "daemon/transfer/retry.hpp"
+#include "daemon/scheduling/rate_gate.hpp"
+#include "daemon/scheduling/retry.hpp"
 
 #include <chrono>
 #include <functional>
@@ -19,11 +19,11 @@ struct Way {
     std::function<Awaitable<>(hub::HubClient&)> fetch;
     /// Instead of `fetch`: the same with the protocol's writing half.
     std::function<Awaitable<>(hub::UploadClient&)> write;
-    RetryPolicy policy;
-    hub::Token token;               ///< whose quota it is counted under
-    std::shared_ptr<WaitNote> note; ///< says why it waits
-    std::function<void()> sending;  ///< called before each request; may be empty
-    std::function<void()> failed;   ///< called after each failed try; may be empty
+    scheduling::RetryPolicy policy;
+    hub::Token token;                           ///< whose quota it is counted under
+    std::shared_ptr<scheduling::WaitNote> note; ///< says why it waits
+    std::function<void()> sending;              ///< called before each request; may be empty
+    std::function<void()> failed;               ///< called after each failed try; may be empty
 
     // Requires: one of `fetch` and `write`.
 };
@@ -34,7 +34,8 @@ struct Way {
 class Asking {
   public:
     /// Requires: transport and gate outlive this, and the transport tells the gate of every answer.
-    Asking(Executor executor, hub::Transport& transport, net::Url endpoint, RateGate& gate);
+    Asking(Executor executor, hub::Transport& transport, net::Url endpoint,
+           scheduling::RateGate& gate);
 
     /// Returns when there is an answer; throws the error that shall not be met again.
     Awaitable<> ask(Way way);
@@ -52,7 +53,7 @@ class Asking {
 
     Awaitable<> try_until_over(Way way);
     Awaitable<> wait_before_retry(Error error, std::chrono::milliseconds delay, hub::Token token,
-                                  std::shared_ptr<WaitNote> note);
+                                  std::shared_ptr<scheduling::WaitNote> note);
     Awaitable<> ask_into(Way way, std::shared_ptr<Outcome> outcome);
     Error too_late(std::chrono::milliseconds limit, bool held_up) const;
     void note_failure(const Error& error);
@@ -60,7 +61,7 @@ class Asking {
     Executor executor_;
     hub::Transport& transport_;
     net::Url endpoint_;
-    RateGate& gate_;
+    scheduling::RateGate& gate_;
     std::optional<Error> away_;
     std::chrono::steady_clock::time_point away_until_{};
 };

@@ -39,8 +39,8 @@ class PacedBody {
 
   private:
     net::HttpResponse response_;
-    std::shared_ptr<Connections::Line> connection_;
-    std::shared_ptr<Allowance> allowance_;
+    std::shared_ptr<scheduling::Connections::Line> connection_;
+    std::shared_ptr<scheduling::Allowance> allowance_;
     bool kept_ = false;
 };
 

@@ -3,9 +3,9 @@
 #include "daemon/async/awaitable.hpp"
 #include "daemon/async/buffer_pool.hpp"
 #include "daemon/hub/hub_client.hpp"
+#include "daemon/scheduling/allowance.hpp"
+#include "daemon/scheduling/connections.hpp"
 #include "daemon/store/partial_file.hpp"
-#include "daemon/transfer/allowance.hpp"
-#include "daemon/transfer/connections.hpp"
 #include "daemon/transfer/piece_map.hpp"
 
 #include <cstddef>
@@ -26,8 +26,9 @@ struct FetchOrder {
     /// Told where the bytes come from as soon as that is known, so that others need not ask the
     /// Hub. Called on the fetching thread.
     std::function<void(const net::Url&)> located;
-    std::shared_ptr<Connections::Line> connection; ///< counts what comes, and says when to stop
-    std::shared_ptr<Allowance> allowance;          ///< how fast we may read
+    std::shared_ptr<scheduling::Connections::Line>
+        connection;                                   ///< counts what comes, and says when to stop
+    std::shared_ptr<scheduling::Allowance> allowance; ///< how fast we may read
 };
 
 /// A span to fetch and where to put it; file, pieces and buffers outlive the fetch.

@@ -3,8 +3,8 @@
 #include "base/unique_fd.hpp"
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/net/request_body.hpp"
-#include "daemon/transfer/allowance.hpp"
-#include "daemon/transfer/connection_line.hpp"
+#include "daemon/scheduling/allowance.hpp"
+#include "daemon/scheduling/connection_line.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -18,10 +18,10 @@ struct PartOrder {
     std::shared_ptr<const UniqueFd> file;
     std::uint64_t begin = 0;
     std::uint64_t size = 0;
-    std::shared_ptr<ConnectionLine> connection;       ///< counts what goes
-    std::shared_ptr<Allowance> allowance;             ///< how fast we may send
-    std::shared_ptr<std::atomic<std::uint64_t>> sent; ///< likewise, and what must go again
-    async::BlockingPool* pool = nullptr;              ///< outlives this
+    std::shared_ptr<scheduling::ConnectionLine> connection; ///< counts what goes
+    std::shared_ptr<scheduling::Allowance> allowance;       ///< how fast we may send
+    std::shared_ptr<std::atomic<std::uint64_t>> sent;       ///< likewise, and what must go again
+    async::BlockingPool* pool = nullptr;                    ///< outlives this
 };
 
 /// Part of a file as a request's body. What the page cache has is read where we are, straight into

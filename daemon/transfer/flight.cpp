@@ -46,7 +46,7 @@ bool may_name_files(ErrorKind kind) noexcept {
 Flight::Flight(Flights& owner, hub::TreeEntry entry, bool force)
     : owner_{owner}, context_{owner.context_}, entry_{std::move(entry)}, force_{force} {}
 
-Askers::Place Flight::add(hub::FileSource source, Claimant claimant) {
+Askers::Place Flight::add(hub::FileSource source, scheduling::Claimant claimant) {
     return askers_.add(std::move(source), claimant);
 }
 

@@ -19,7 +19,7 @@ class Flight : public std::enable_shared_from_this<Flight> {
     Flight(Flights& owner, hub::TreeEntry entry, bool force);
 
     /// The source of the first asker who was not refused is the one used.
-    Askers::Place add(hub::FileSource source, Claimant claimant);
+    Askers::Place add(hub::FileSource source, scheduling::Claimant claimant);
     void leave(Askers::Place place);
 
     /// Starts, or goes on after a pause. Requires: not running, at least one asker.

@@ -38,7 +38,7 @@ Flights::Flights(TransferContext context) : context_{std::move(context)} {}
 Flights::~Flights() = default;
 
 std::unique_ptr<Ticket> Flights::join(hub::FileSource source, hub::TreeEntry entry, bool force,
-                                      Claimant claimant) {
+                                      scheduling::Claimant claimant) {
     drop_stale();
     auto& flight = flights_[entry.etag()];
     if (!flight) {

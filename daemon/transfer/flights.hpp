@@ -46,7 +46,9 @@ class Ticket {
     const std::string& reason() const noexcept;
 
     /// Changes how urgent this asker's bytes are, from the next piece on.
-    void set_priority(Priority priority) noexcept { place_->claimant.priority = priority; }
+    void set_priority(scheduling::Priority priority) noexcept {
+        place_->claimant.priority = priority;
+    }
 
   private:
     std::shared_ptr<Flight> flight_;
@@ -63,7 +65,7 @@ class Flights {
 
     /// Joins the blob's flight, or starts it. `force` fetches the blob even if the store has it.
     std::unique_ptr<Ticket> join(hub::FileSource source, hub::TreeEntry entry, bool force,
-                                 Claimant claimant = {});
+                                 scheduling::Claimant claimant = {});
 
     /// All that are running; or those that one account waits for, as it knows them: by its own repo
     /// and path, which may be others than those that we ask by, and with its own askers.

@@ -72,7 +72,7 @@ Awaitable<> HubInquiry::ask(hub::Token token, std::function<Awaitable<>(hub::Hub
     way.fetch = std::move(fetch);
     way.policy = options_.retry;
     way.token = std::move(token);
-    way.note = std::make_shared<WaitNote>(); // nobody shows it
+    way.note = std::make_shared<scheduling::WaitNote>(); // nobody shows it
     co_await asking_.ask_within(options_.limit, std::move(way));
 }
 

@@ -7,10 +7,10 @@ namespace wharf::transfer {
 
 struct InquiryOptions {
     /// People wait for the answer, and a proof that is known may serve when none comes.
-    RetryPolicy retry{.max_failures = 3,
-                      .initial = std::chrono::milliseconds{300},
-                      .ceiling = std::chrono::milliseconds{1'000},
-                      .longest_asked = std::chrono::seconds{3}};
+    scheduling::RetryPolicy retry{.max_failures = 3,
+                                  .initial = std::chrono::milliseconds{300},
+                                  .ceiling = std::chrono::milliseconds{1'000},
+                                  .longest_asked = std::chrono::seconds{3}};
     /// How long one question may take in all, tries and quotas included.
     std::chrono::milliseconds limit = std::chrono::seconds{12};
 };

@@ -54,7 +54,7 @@ Awaitable<> Lookups::ask(QuestionPtr<Answer> question, Way way, Clock::time_poin
 }
 
 Awaitable<Resolved> Lookups::commit_of(hub::RepoId repo, std::string revision, hub::Token token,
-                                       std::shared_ptr<WaitNote> note) {
+                                       std::shared_ptr<scheduling::WaitNote> note) {
     if (is_commit_id(revision)) {
         co_return Resolved{.commit = revision, .stale = false, .why = {}, .recorded = true};
     }
@@ -137,7 +137,7 @@ void Lookups::note_outcome(const std::string& key, const QuestionPtr<std::string
 }
 
 Awaitable<hub::TreePtr> Lookups::tree(hub::RepoId repo, std::string commit, hub::Token token,
-                                      std::shared_ptr<WaitNote> note) {
+                                      std::shared_ptr<scheduling::WaitNote> note) {
     hub::TreePtr held = co_await store_.tree(repo, commit);
     if (held) {
         co_return held;

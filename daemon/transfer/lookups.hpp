@@ -19,7 +19,7 @@ struct LookupOptions {
     /// The least time between two questions for the same branch: those who ask in between share
     /// the next one. Whoever asks gets an answer that was asked for after he did.
     std::chrono::milliseconds pace{250};
-    RetryPolicy retry;
+    scheduling::RetryPolicy retry;
 };
 
 /// What a revision is.
@@ -37,7 +37,7 @@ struct LookupContext {
     hub::Transport& transport; ///< belongs to that thread, and tells the gate of every answer
     net::Url endpoint;
     store::Store& store;
-    RateGate& gate;
+    scheduling::RateGate& gate;
 };
 
 /// The questions about repos that all jobs of the box share: asked once however many wait for the
@@ -53,12 +53,12 @@ class Lookups {
     /// a network Error. A revision that is a commit's id is taken at its word. Requires: who asks
     /// may read the repo (access::Gatekeeper::require).
     Awaitable<Resolved> commit_of(hub::RepoId repo, std::string revision, hub::Token token,
-                                  std::shared_ptr<WaitNote> note);
+                                  std::shared_ptr<scheduling::WaitNote> note);
 
     /// All files of a commit: from the store, else from the Hub and then kept in the store.
     /// Requires: as commit_of().
     Awaitable<hub::TreePtr> tree(hub::RepoId repo, std::string commit, hub::Token token,
-                                 std::shared_ptr<WaitNote> note);
+                                 std::shared_ptr<scheduling::WaitNote> note);
 
     /// Cancels the questions on their way and waits until they have ended.
     Awaitable<> stop();

@@ -19,7 +19,7 @@ std::string key_of(const hub::CommitTarget& target, bool for_pull_request) {
 
 } // namespace
 
-ObjectQuestions::ObjectQuestions(Executor executor, Asking& asking, RetryPolicy policy)
+ObjectQuestions::ObjectQuestions(Executor executor, Asking& asking, scheduling::RetryPolicy policy)
     : asking_{asking}, policy_{policy}, tasks_{std::move(executor)} {}
 
 Awaitable<> ObjectQuestions::stop() {
@@ -29,7 +29,7 @@ Awaitable<> ObjectQuestions::stop() {
 
 Awaitable<hub::ObjectAnswer> ObjectQuestions::ask(hub::CommitTarget target, hub::LfsObject object,
                                                   bool for_pull_request,
-                                                  std::shared_ptr<WaitNote> note) {
+                                                  std::shared_ptr<scheduling::WaitNote> note) {
     const BatchPtr batch = open_batch(target, for_pull_request);
     const std::size_t place = batch->objects.size();
     batch->objects.push_back(std::move(object));

@@ -17,17 +17,18 @@ namespace wharf::transfer {
 class ObjectQuestions {
   public:
     /// Requires: `asking` outlives this.
-    ObjectQuestions(Executor executor, Asking& asking, RetryPolicy policy);
+    ObjectQuestions(Executor executor, Asking& asking, scheduling::RetryPolicy policy);
 
     /// What the Hub says of this object; throws what kept it from being asked. `note` says why it
     /// waits.
     Awaitable<hub::ObjectAnswer> ask(hub::CommitTarget target, hub::LfsObject object,
-                                     bool for_pull_request, std::shared_ptr<WaitNote> note);
+                                     bool for_pull_request,
+                                     std::shared_ptr<scheduling::WaitNote> note);
 
     /// Cancels the questions on their way and waits until they have ended.
     Awaitable<> stop();
 
-    void set_policy(RetryPolicy policy) noexcept { policy_ = policy; }
+    void set_policy(scheduling::RetryPolicy policy) noexcept { policy_ = policy; }
 
   private:
     /// Objects that are asked for in one request.
@@ -46,7 +47,7 @@ class ObjectQuestions {
     static Awaitable<> fetch(hub::UploadClient& hub, BatchPtr batch);
 
     Asking& asking_;
-    RetryPolicy policy_;
+    scheduling::RetryPolicy policy_;
     std::map<std::string, BatchPtr> open_; ///< those that others may join
     async::TaskGroup tasks_;
 };

@@ -9,8 +9,8 @@
 #include "base/scope_exit.hpp"
 #include "daemon/async/hop.hpp"
 #include "daemon/async/task_group.hpp"
+#include "daemon/scheduling/turn.hpp"
 #include "daemon/transfer/paced_transport.hpp"
-#include "daemon/transfer/turn.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -165,10 +165,11 @@ Awaitable<> ObjectUpload::send_part(std::size_t part) {
 
 /// Waits for its turn and lets the lane send.
 Awaitable<std::optional<Error>> ObjectUpload::try_part(std::size_t part, std::string host) {
-    Connections::Claim claim{
+    scheduling::Connections::Claim claim{
         .who = order_.claimant, .host = std::move(host), .bytes = parts_.size_of(part)};
-    Turn turn = co_await wait_for_turn(context_.gate, context_.connections, std::move(claim), {},
-                                       order_.note, retry_.longest_asked());
+    scheduling::Turn turn =
+        co_await scheduling::wait_for_turn(context_.gate, context_.connections, std::move(claim),
+                                           {}, order_.note, retry_.longest_asked());
     auto& lane = lane_.enter();
     const ScopeExit idle{[this] { lane_.leave(); }};
     const auto body = body_of(part, turn.connection.line(), lane.executor);
@@ -190,8 +191,9 @@ Awaitable<std::optional<Error>> ObjectUpload::try_part(std::size_t part, std::st
     co_return std::nullopt;
 }
 
-std::shared_ptr<FilePart>
-ObjectUpload::body_of(std::size_t part, std::shared_ptr<ConnectionLine> line, Executor lane) {
+std::shared_ptr<FilePart> ObjectUpload::body_of(std::size_t part,
+                                                std::shared_ptr<scheduling::ConnectionLine> line,
+                                                Executor lane) {
     return std::make_shared<FilePart>(
         PartOrder{.file = order_.file,
                   .begin = parts_.begin_of(part),

@@ -2,13 +2,13 @@
 
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/event.hpp"
-#include "daemon/transfer/bandwidth.hpp"
-#include "daemon/transfer/connections.hpp"
+#include "daemon/scheduling/bandwidth.hpp"
+#include "daemon/scheduling/connections.hpp"
+#include "daemon/scheduling/retry.hpp"
 #include "daemon/transfer/file_part.hpp"
 #include "daemon/transfer/lanes.hpp"
 #include "daemon/transfer/object_questions.hpp"
 #include "daemon/transfer/object_uploads.hpp"
-#include "daemon/transfer/retry.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace wharf::transfer {
 
 struct UploadOptions {
     std::size_t max_connections_per_file = 16;
-    RetryPolicy retry;
+    scheduling::RetryPolicy retry;
 };
 
 /// What all uploads share.
@@ -31,9 +31,9 @@ struct UploadContext {
     hub::Transport& transport; ///< belongs to that thread, and tells the gate of every answer
     Asking& asking;
     async::BlockingPool& pool;
-    RateGate& gate;
-    Connections& connections;
-    Bandwidth& bandwidth; ///< of what is sent
+    scheduling::RateGate& gate;
+    scheduling::Connections& connections;
+    scheduling::Bandwidth& bandwidth; ///< of what is sent
     net::Url endpoint;
     UploadOptions options;
 };
@@ -55,8 +55,8 @@ class ObjectUpload {
     Awaitable<> work();
     Awaitable<> send_part(std::size_t part);
     Awaitable<std::optional<Error>> try_part(std::size_t part, std::string host);
-    std::shared_ptr<FilePart> body_of(std::size_t part, std::shared_ptr<ConnectionLine> line,
-                                      Executor lane);
+    std::shared_ptr<FilePart>
+    body_of(std::size_t part, std::shared_ptr<scheduling::ConnectionLine> line, Executor lane);
     Awaitable<> finish();
     Awaitable<> ask_to_finish();
     Awaitable<> face(Error fault);
@@ -73,7 +73,7 @@ class ObjectUpload {
     SentParts& parts_;
     ObjectOrder& order_;
     FileLane lane_;
-    Retry retry_;
+    scheduling::Retry retry_;
     std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
     std::size_t working_ = 0;                        ///< workers
     std::exception_ptr trouble_;   ///< what a worker could not recover from, or a cancellation

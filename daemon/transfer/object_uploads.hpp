@@ -2,8 +2,8 @@
 
 #include "base/unique_fd.hpp"
 #include "daemon/hub/upload_client.hpp"
-#include "daemon/transfer/claimant.hpp"
-#include "daemon/transfer/rate_gate.hpp"
+#include "daemon/scheduling/claimant.hpp"
+#include "daemon/scheduling/rate_gate.hpp"
 #include "daemon/transfer/sent_parts.hpp"
 
 #include <atomic>
@@ -31,10 +31,10 @@ struct ObjectOrder {
     hub::LfsObject object;
     bool for_pull_request = false;
     std::shared_ptr<const UniqueFd> file; ///< its content, at least object.size bytes
-    Claimant claimant;
-    UploadRecord* record = nullptr;   ///< outlives the call
-    std::optional<PartsSent> earlier; ///< of an earlier run
-    std::shared_ptr<WaitNote> note;   ///< why it waits
+    scheduling::Claimant claimant;
+    UploadRecord* record = nullptr;             ///< outlives the call
+    std::optional<PartsSent> earlier;           ///< of an earlier run
+    std::shared_ptr<scheduling::WaitNote> note; ///< why it waits
     /// Bytes that were sent, those of earlier runs included; may fall when a part is sent again.
     std::shared_ptr<std::atomic<std::uint64_t>> sent;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "daemon/hub/transport.hpp"
-#include "daemon/transfer/rate_gate.hpp"
+#include "daemon/scheduling/rate_gate.hpp"
 
 #include <chrono>
 #include <functional>
@@ -16,8 +16,9 @@ class PacedTransport final : public hub::Transport {
   public:
     /// `note` and `longest` as RateGate::pass() has them; `sending` (may be empty) is called
     /// when a request that has passed is about to be sent.
-    PacedTransport(hub::Transport& transport, RateGate& gate, std::shared_ptr<WaitNote> note,
-                   std::chrono::seconds longest, std::function<void()> sending)
+    PacedTransport(hub::Transport& transport, scheduling::RateGate& gate,
+                   std::shared_ptr<scheduling::WaitNote> note, std::chrono::seconds longest,
+                   std::function<void()> sending)
         : transport_{transport}, gate_{gate}, note_{std::move(note)}, longest_{longest},
           sending_{std::move(sending)} {}
 
@@ -25,8 +26,8 @@ class PacedTransport final : public hub::Transport {
 
   private:
     hub::Transport& transport_;
-    RateGate& gate_;
-    std::shared_ptr<WaitNote> note_;
+    scheduling::RateGate& gate_;
+    std::shared_ptr<scheduling::WaitNote> note_;
     std::chrono::seconds longest_;
     std::function<void()> sending_;
 };

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "daemon/async/event.hpp"
-#include "daemon/transfer/rate_gate.hpp"
+#include "daemon/scheduling/rate_gate.hpp"
 
 #include <chrono>
 #include <memory>
@@ -20,8 +20,9 @@ struct Question {
     std::optional<Answer> answer;
     std::optional<Error> failure;
     async::Event answered;
-    std::shared_ptr<WaitNote> note = std::make_shared<WaitNote>(); ///< the asking one's
-    bool is_out = false; ///< a request for it is on its way
+    std::shared_ptr<scheduling::WaitNote> note =
+        std::make_shared<scheduling::WaitNote>(); ///< the asking one's
+    bool is_out = false;                          ///< a request for it is on its way
 };
 
 template <typename Answer>
@@ -38,7 +39,8 @@ void settle(Question<Answer>& question) {
 
 /// Waits for the answer, or throws what the asking met; `note` says meanwhile why it waits.
 template <typename Answer>
-Awaitable<Answer> answer_to(QuestionPtr<Answer> question, std::shared_ptr<WaitNote> note) {
+Awaitable<Answer> answer_to(QuestionPtr<Answer> question,
+                            std::shared_ptr<scheduling::WaitNote> note) {
     const ScopeExit quiet{[note] { note->reason.clear(); }};
     while (!question->is_over()) {
         note->reason = question->note->reason;

@@ -3,7 +3,7 @@
 #include "base/log.hpp"
 #include "base/scope_exit.hpp"
 #include "daemon/async/hop.hpp"
-#include "daemon/transfer/turn.hpp"
+#include "daemon/scheduling/turn.hpp"
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -72,12 +72,13 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
                                                   Fetch fetch, Locator locator) {
     const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
-    const Claimant who = askers_.claimant().value_or(Claimant{});
-    Connections::Claim claim{.who = who, .host = host, .bytes = bytes};
-    Turn turn = co_await wait_for_turn(context_.gate, context_.connections, std::move(claim), token,
-                                       note_, retry_.longest_asked());
-    const auto leave = std::make_shared<RateGate::Unit>(std::move(turn.leave));
-    Connections::Permit connection = std::move(turn.connection);
+    const scheduling::Claimant who = askers_.claimant().value_or(scheduling::Claimant{});
+    scheduling::Connections::Claim claim{.who = who, .host = host, .bytes = bytes};
+    scheduling::Turn turn =
+        co_await scheduling::wait_for_turn(context_.gate, context_.connections, std::move(claim),
+                                           token, note_, retry_.longest_asked());
+    const auto leave = std::make_shared<scheduling::RateGate::Unit>(std::move(turn.leave));
+    scheduling::Connections::Permit connection = std::move(turn.connection);
     auto& lane = lane_.enter();
     const ScopeExit idle{[this, leave] {
         lane_.leave();
@@ -102,7 +103,7 @@ std::string Supply::host_of(const std::optional<net::Url>& location) const {
 /// Brings the news of a lane to the control thread: the question is answered, and the bytes are
 /// there, if the location still is the asker's whose token it was signed for.
 std::function<void(const net::Url&)>
-Supply::location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave,
+Supply::location_listener(hub::Token token, std::shared_ptr<scheduling::RateGate::Unit> leave,
                           Locator locator) {
     return [executor = context_.executor, supply = weak_from_this(), token = std::move(token),
             leave = std::move(leave), locator](const net::Url& location) {

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "daemon/async/event.hpp"
+#include "daemon/scheduling/retry.hpp"
 #include "daemon/transfer/askers.hpp"
 #include "daemon/transfer/fetch.hpp"
 #include "daemon/transfer/lanes.hpp"
-#include "daemon/transfer/retry.hpp"
 #include "daemon/transfer/transfer_context.hpp"
 
 #include <chrono>
@@ -62,7 +62,8 @@ class Supply : public std::enable_shared_from_this<Supply> {
     void end_locating(Locator locator);
     FetchOrder order_for(const hub::FileSource& source);
     std::function<void(const net::Url&)>
-    location_listener(hub::Token token, std::shared_ptr<RateGate::Unit> leave, Locator locator);
+    location_listener(hub::Token token, std::shared_ptr<scheduling::RateGate::Unit> leave,
+                      Locator locator);
     /// Whom to ask.
     std::string host_of(const std::optional<net::Url>& location) const;
 
@@ -70,13 +71,13 @@ class Supply : public std::enable_shared_from_this<Supply> {
     const hub::TreeEntry entry_;
     Askers& askers_;
     std::function<void()> refused_;
-    std::shared_ptr<WaitNote> note_ = std::make_shared<WaitNote>();
+    std::shared_ptr<scheduling::WaitNote> note_ = std::make_shared<scheduling::WaitNote>();
     std::optional<net::Url> location_; ///< where the bytes are, by an answer of the Hub
     Locator locating_ = 0;             ///< who asks the Hub for it now
     Locator last_locator_ = 0;
     async::Event located_;
     FileLane lane_;
-    Retry retry_;
+    scheduling::Retry retry_;
     std::chrono::steady_clock::time_point retry_at_; ///< failures before this are one with the last
 };
 

@@ -2,12 +2,12 @@
 
 #include "daemon/async/blocking_pool.hpp"
 #include "daemon/async/buffer_pool.hpp"
+#include "daemon/scheduling/bandwidth.hpp"
+#include "daemon/scheduling/connections.hpp"
+#include "daemon/scheduling/rate_gate.hpp"
+#include "daemon/scheduling/retry.hpp"
 #include "daemon/store/store.hpp"
-#include "daemon/transfer/bandwidth.hpp"
-#include "daemon/transfer/connections.hpp"
 #include "daemon/transfer/lanes.hpp"
-#include "daemon/transfer/rate_gate.hpp"
-#include "daemon/transfer/retry.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace wharf::transfer {
 struct TransferOptions {
     std::optional<std::uint64_t> piece_size; ///< none: by the file's size, see Flight
     std::size_t max_connections_per_file = 16;
-    RetryPolicy retry;
+    scheduling::RetryPolicy retry;
     /// Other programs put blobs into the cache too (`[cache] lock_files`).
     bool others_write = false;
     /// How long the memory of a paused flight is kept. Its bytes stay on disk in any case.
@@ -33,9 +33,9 @@ struct TransferContext {
     store::Store& store;
     async::BlockingPool& pool;
     async::BufferPool& buffers;
-    RateGate& gate;
-    Connections& connections;
-    Bandwidth& bandwidth;
+    scheduling::RateGate& gate;
+    scheduling::Connections& connections;
+    scheduling::Bandwidth& bandwidth;
     net::Url endpoint;
     TransferOptions options;
 };

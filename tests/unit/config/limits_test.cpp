@@ -14,7 +14,7 @@ using wharf::Rates;
 using wharf::TwoWayRates;
 using wharf::UserIds;
 using wharf::WallTime;
-using wharf::transfer::BandwidthLimits;
+using wharf::scheduling::BandwidthLimits;
 
 namespace {
 

@@ -15,8 +15,8 @@ using wharf::Awaitable;
 using wharf::async::Event;
 using wharf::async::TaskGroup;
 using wharf::jobs::Turns;
-using wharf::transfer::Claimant;
-using wharf::transfer::Priority;
+using wharf::scheduling::Claimant;
+using wharf::scheduling::Priority;
 
 namespace {
 

@@ -39,8 +39,8 @@ struct Fixture {
         order.etag = hub::test::lfs_etag;
         order.size = text.size();
         order.connection = line;
-        order.allowance = std::make_shared<transfer::Allowance>(
-            std::make_shared<transfer::Allowance::Account>(Executor{}, transfer::Claimant{}));
+        order.allowance = std::make_shared<scheduling::Allowance>(
+            std::make_shared<scheduling::Allowance::Account>(Executor{}, scheduling::Claimant{}));
         return order;
     }
     Awaitable<> fetch(std::shared_ptr<Span> span) {
@@ -70,14 +70,14 @@ struct Fixture {
     std::unique_ptr<store::PartialFile> file;
     PieceMap pieces;
     async::BufferPool buffers{1 << 20};
-    std::shared_ptr<transfer::Connections::Line> line =
-        std::make_shared<transfer::Connections::Line>();
+    std::shared_ptr<scheduling::Connections::Line> line =
+        std::make_shared<scheduling::Connections::Line>();
     bool ranges_ignored = false;
 };
 
 /// A claim that is more urgent than any, given back at once.
-Awaitable<> claim(transfer::Connections& connections) {
-    const transfer::Claimant urgent{2, transfer::Priority::interactive};
+Awaitable<> claim(scheduling::Connections& connections) {
+    const scheduling::Claimant urgent{2, scheduling::Priority::interactive};
     const auto permit = co_await connections.acquire({urgent, "host", 1});
 }
 
@@ -143,14 +143,14 @@ namespace {
 
 /// Somebody with a better right claims the only connection while the fetch has it.
 Awaitable<> fetch_while_wanted_back(Fixture& fixture, std::shared_ptr<Span> span) {
-    transfer::Connections connections{{.overall = 1, .per_host = 1}};
-    const transfer::Claimant background{1, transfer::Priority::background};
+    scheduling::Connections connections{{.overall = 1, .per_host = 1}};
+    const scheduling::Claimant background{1, scheduling::Priority::background};
     auto permit = co_await connections.acquire({background, "host", text.size()});
     fixture.line = permit.line();
     async::TaskGroup others{co_await asio::this_coro::executor};
     others.spawn("urgent", claim(connections));
     co_await async::sleep_for(std::chrono::milliseconds{1});
-    const auto start = transfer::Connections::Clock::now();
+    const auto start = scheduling::Connections::Clock::now();
     for (int second = 1; second < 5; ++second) {
         connections.tick(start + std::chrono::seconds{second});
     }

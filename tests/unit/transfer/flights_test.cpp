@@ -83,12 +83,12 @@ struct Fixture {
     async::BlockingPool pool{2};
     async::BufferPool buffers{1 << 20};
     async::IoThreads threads{1};
-    transfer::RateGate gate;
+    scheduling::RateGate gate;
     net::Url endpoint =
         net::Url::parse("http://127.0.0.1:" + std::to_string(server.port())).value();
     transfer::Lanes lanes{threads, test::quick_options(), endpoint, {}};
-    transfer::Connections connections{{}};
-    transfer::Bandwidth bandwidth{context.get_executor()};
+    scheduling::Connections connections{{}};
+    scheduling::Bandwidth bandwidth{context.get_executor()};
     transfer::Flights flights{{.executor = context.get_executor(),
                                .lanes = lanes,
                                .store = home.store(),

@@ -19,7 +19,7 @@ const std::string public_info = R"({"private":false,"gated":false,"disabled":fal
 /// answers.
 class Hub final : public hub::Transport {
   public:
-    explicit Hub(transfer::RateGate& gate) : gate_{gate} {}
+    explicit Hub(scheduling::RateGate& gate) : gate_{gate} {}
 
     Awaitable<net::HttpResponse> send(net::HttpRequest request, hub::Account account) override {
         ++asked;
@@ -42,7 +42,7 @@ class Hub final : public hub::Transport {
     bool silent = false;
 
   private:
-    transfer::RateGate& gate_;
+    scheduling::RateGate& gate_;
     int bodies_ = 0;
 };
 
@@ -70,7 +70,7 @@ struct Fixture {
     }
 
     asio::io_context context;
-    transfer::RateGate gate;
+    scheduling::RateGate gate;
     Hub hub{gate};
     transfer::Asking asking{context.get_executor(), hub,
                             net::Url::parse("https://hub.example").value(), gate};
@@ -155,7 +155,7 @@ TEST_CASE("any answer ends what is known of an outage") {
     REQUIRE(box.asking.away());
     box.hub.answers = {{403, {}, ""}};
     transfer::Way way;
-    way.note = std::make_shared<transfer::WaitNote>();
+    way.note = std::make_shared<scheduling::WaitNote>();
     way.fetch = [](hub::HubClient& hub) { return hub.auth_check(repo, Token{}); };
     CHECK(box.failure_of(box.asking.ask(std::move(way))));
     CHECK_FALSE(box.asking.away());

@@ -9,10 +9,10 @@ using namespace wharf;
 using namespace std::chrono_literals;
 using hub::Token;
 using hub::test::Answer;
+using scheduling::RateGate;
+using scheduling::WaitNote;
 using transfer::Lookups;
-using transfer::RateGate;
 using transfer::Resolved;
-using transfer::WaitNote;
 
 namespace {
 

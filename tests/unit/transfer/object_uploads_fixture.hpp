@@ -62,7 +62,7 @@ struct Push {
                 .object = {.oid = oid, .size = content.size()},
                 .for_pull_request = false,
                 .file = std::make_shared<const UniqueFd>(adopt_fd, fd),
-                .claimant = {.uid = account, .priority = transfer::Priority::normal},
+                .claimant = {.uid = account, .priority = scheduling::Priority::normal},
                 .record = &record,
                 .earlier = earlier,
                 .note = note,
@@ -75,7 +75,7 @@ struct Push {
     uid_t account;
     MemoryRecord record;
     std::optional<transfer::PartsSent> earlier;
-    std::shared_ptr<transfer::WaitNote> note = std::make_shared<transfer::WaitNote>();
+    std::shared_ptr<scheduling::WaitNote> note = std::make_shared<scheduling::WaitNote>();
     std::shared_ptr<std::atomic<std::uint64_t>> sent =
         std::make_shared<std::atomic<std::uint64_t>>(0);
     std::optional<Error> error;
@@ -122,14 +122,14 @@ struct UploadFixture {
     asio::io_context context;
     async::BlockingPool pool{2};
     async::IoThreads threads{2};
-    transfer::RateGate gate;
+    scheduling::RateGate gate;
     net::Url endpoint = net::Url::parse(depot.url("")).value();
     net::HttpClient http{context.get_executor(), quick_options()};
     hub::HttpTransport transport{http, [this](const hub::QuotaNews& news) { gate.observe(news); }};
     transfer::Asking asking{context.get_executor(), transport, endpoint, gate};
     transfer::Lanes lanes{threads, quick_options(), endpoint, {}};
-    transfer::Connections connections{{}};
-    transfer::Bandwidth bandwidth{context.get_executor()};
+    scheduling::Connections connections{{}};
+    scheduling::Bandwidth bandwidth{context.get_executor()};
     transfer::HubObjectUploads uploads{{.executor = context.get_executor(),
                                         .lanes = lanes,
                                         .transport = transport,
