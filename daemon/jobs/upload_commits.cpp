@@ -7,17 +7,15 @@
 // exclude each other); if ours follows on the parent, it is in; if another one does, ours can never
 // arrive any more.
 #include "base/log.hpp"
-#include "daemon/jobs/upload_work.hpp"
+#include "daemon/jobs/upload_reader.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <iterator>
 #include <map>
 #include <string_view>
-#include <unistd.h>
 
 namespace wharf::jobs {
 
@@ -76,44 +74,6 @@ Awaitable<> ask_pull_requests(hub::UploadClient& hub, hub::CommitTarget target, 
 
 } // namespace
 
-/// Content of a regular file for the commit's body. It is open only while it is sent.
-class UploadWork::Reader {
-  public:
-    Reader(UploadWork& work, const PushChange& change) : work_{work}, change_{change} {}
-
-    static Awaitable<std::size_t> read(std::shared_ptr<Reader> self, std::uint64_t offset,
-                                       std::span<std::byte> buffer) {
-        if (!self->file_) {
-            self->file_ = co_await self->work_.open(&self->change_);
-        }
-        const auto left = self->change_.size - offset;
-        const auto wanted = buffer.first(std::min<std::uint64_t>(buffer.size(), left));
-        const std::size_t count = co_await self->work_.context_.pool.run([&] {
-            const auto got = ::pread(self->file_->value(), wanted.data(), wanted.size(),
-                                     static_cast<off_t>(offset));
-            if (got < 0) {
-                throw system_error("reading a file that is pushed", errno);
-            }
-            return static_cast<std::size_t>(got);
-        });
-        if (count == 0 && !wanted.empty()) {
-            throw Error{ErrorKind::invalid_request,
-                        fmt::format("'{}' became shorter while it was pushed", self->change_.path),
-                        "push it again when nobody writes to it"};
-        }
-        if (offset + count == self->change_.size) {
-            self->work_.require_unchanged(self->change_);
-            self->file_.reset();
-        }
-        co_return count;
-    }
-
-  private:
-    UploadWork& work_;
-    const PushChange& change_;
-    std::shared_ptr<const UniqueFd> file_;
-};
-
 Error UploadWork::conflict(const std::string& head) const {
     const auto& order = record_.order;
     return Error{ErrorKind::conflict,
@@ -124,6 +84,7 @@ Error UploadWork::conflict(const std::string& head) const {
 
 Awaitable<std::vector<hub::CommitLine>> UploadWork::lines_of(Batch batch, std::string base) {
     std::vector<hub::CommitLine> lines;
+    const auto reader = std::make_shared<Reader>(*this);
     bool deletes = false;
     for (const auto place : batch) {
         const auto& change = state_.changes[place];
@@ -138,10 +99,7 @@ Awaitable<std::vector<hub::CommitLine>> UploadWork::lines_of(Batch batch, std::s
             line.kind = hub::CommitLine::Kind::lfs_file;
             line.oid = change.oid;
         } else {
-            auto reader = std::make_shared<Reader>(*this, change);
-            line.content = [reader](std::uint64_t offset, std::span<std::byte> buffer) {
-                return Reader::read(reader, offset, buffer);
-            };
+            line.content = Reader::add(reader, change);
         }
         lines.push_back(std::move(line));
     }

@@ -138,6 +138,25 @@ Awaitable<std::string> UploadWork::read_start(const PushChange* change, std::siz
     co_return text;
 }
 
+/// Staged ones together: each hand-over to another thread takes longer than the reading.
+Awaitable<std::vector<std::string>> UploadWork::read_samples(Batch some) {
+    std::vector<std::string> samples;
+    if (!order_.attached) {
+        std::vector<std::string> names;
+        for (const auto place : some) {
+            names.push_back(state_.changes[place].staged);
+        }
+        samples = co_await context_.staged.read_starts(order_.upload, std::move(names),
+                                                       hub::sample_bytes);
+        co_return samples;
+    }
+    for (const auto place : some) {
+        std::string sample = co_await read_start(&state_.changes[place], hub::sample_bytes);
+        samples.push_back(std::move(sample));
+    }
+    co_return samples;
+}
+
 Awaitable<> UploadWork::ask_verdicts(Batch batch) {
     std::erase_if(batch, [this](std::size_t place) {
         return asked_[place] || !state_.changes[place].is_content();
@@ -150,12 +169,12 @@ Awaitable<> UploadWork::ask_verdicts(Batch batch) {
 }
 
 Awaitable<> UploadWork::ask_some_verdicts(Batch some) {
+    std::vector<std::string> samples = co_await read_samples(some);
     std::vector<hub::Candidate> candidates;
-    for (const auto place : some) {
-        const PushChange* change = &state_.changes[place];
-        std::string sample = co_await read_start(change, hub::sample_bytes);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+        const PushChange& change = state_.changes[some[i]];
         candidates.push_back(
-            {.path = change->path, .size = change->size, .sample = std::move(sample)});
+            {.path = change.path, .size = change.size, .sample = std::move(samples[i])});
     }
     std::optional<std::string> git_ignore;
     const auto ignore = std::ranges::find_if(state_.changes, [](const PushChange& change) {

@@ -101,6 +101,7 @@ class UploadWork final : public Work {
     Awaitable<std::shared_ptr<const UniqueFd>> open(const PushChange* change);
     void require_unchanged(const PushChange& change) const;
     Awaitable<std::string> read_start(const PushChange* change, std::size_t most);
+    Awaitable<std::vector<std::string>> read_samples(Batch some);
     Awaitable<> ask_verdicts(Batch batch);
     Awaitable<> ask_some_verdicts(Batch some);
     void note_overwriting(const PushChange& change, const hub::Verdict& now);

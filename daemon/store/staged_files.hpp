@@ -93,6 +93,10 @@ class StagedFiles {
     /// Opens a file for reading. Throws storage when it is gone.
     virtual Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) = 0;
 
+    /// The first bytes of files, up to `most` of each. Throws storage when one is gone.
+    virtual Awaitable<std::vector<std::string>>
+    read_starts(std::uint64_t upload, std::vector<std::string> names, std::size_t most) = 0;
+
     /// Makes staged files blobs of the repo: by renaming, not by copying. They are gone from
     /// staging then; so are those of which the repo has the blob already, to no other effect. When
     /// it throws, some of them may have become blobs. Requires: no etag comes twice.

@@ -47,12 +47,15 @@ Directory require_folder(const UploadFolders& folders, std::uint64_t upload) {
     return *std::move(folder);
 }
 
+Error is_gone(const Directory& folder, const std::string& name) {
+    return Error{ErrorKind::storage,
+                 fmt::format("the staged file {} is gone", folder.path_of(name)), "push it again"};
+}
+
 UniqueFd open_staged(const Directory& folder, const std::string& name) {
     UniqueFd fd{adopt_fd, ::openat(folder.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!fd) {
-        throw Error{ErrorKind::storage,
-                    fmt::format("the staged file {} is gone", folder.path_of(name)),
-                    "push it again"};
+        throw is_gone(folder, name);
     }
     return fd;
 }
@@ -78,6 +81,14 @@ void flush_some(const Directory& folder, std::span<const std::string> names) {
             throw error;
         }
     }
+}
+
+std::string read_start(const Directory& folder, const std::string& name, std::size_t most) {
+    auto start = folder.read_file(name, most);
+    if (!start) {
+        throw is_gone(folder, name);
+    }
+    return *std::move(start);
 }
 
 /// Of a file that was flushed.
@@ -270,6 +281,18 @@ Awaitable<UniqueFd> UploadStaging::open(std::uint64_t upload, std::string name) 
     co_return fd;
 }
 
+Awaitable<std::vector<std::string>>
+UploadStaging::read_starts(std::uint64_t upload, std::vector<std::string> names, std::size_t most) {
+    std::vector<std::string> starts;
+    co_await pool_.run([&] {
+        const Directory folder = require_folder(folders_, upload);
+        for (const auto& name : names) {
+            starts.push_back(read_start(folder, name, most));
+        }
+    });
+    co_return starts;
+}
+
 Awaitable<> UploadStaging::publish(std::uint64_t upload, hub::RepoId repo,
                                    std::vector<PushedFile> files) {
     co_await flush(upload); // all contents are durable from here on
@@ -290,6 +313,7 @@ Awaitable<> UploadStaging::publish_some(std::uint64_t upload, std::string repo_f
     const std::vector<bool> there =
         co_await disk_.run([&] { return shelf_.have_or_share(repo_folder, files, *folder); });
     std::vector<Publication> publications;
+    std::vector<std::string> blobs;
     std::exception_ptr failure;
     co_await pool_.run([&] {
         for (std::size_t i = 0; i < files.size(); ++i) {
@@ -297,6 +321,7 @@ Awaitable<> UploadStaging::publish_some(std::uint64_t upload, std::string repo_f
                 if (!there[i]) {
                     publications.push_back(publication_of(folder, files[i], repo_folder));
                 }
+                blobs.push_back(files[i].name);
             } catch (...) { // rethrown when the others are blobs
                 failure = std::current_exception();
             }
@@ -305,8 +330,8 @@ Awaitable<> UploadStaging::publish_some(std::uint64_t upload, std::string repo_f
     co_await publisher_.publish(std::move(publications));
     // Also after a rename: it leaves two names of one file as they are.
     co_await pool_.run([&] {
-        for (const auto& file : files) {
-            folder->remove(file.name);
+        for (const auto& name : blobs) {
+            folder->remove(name);
         }
     });
     if (failure) {

@@ -31,6 +31,8 @@ class UploadStaging final : public StagedFiles {
     Awaitable<StagedFile> take_bytes(std::uint64_t upload, std::string content) override;
     Awaitable<> flush(std::uint64_t upload) override;
     Awaitable<UniqueFd> open(std::uint64_t upload, std::string name) override;
+    Awaitable<std::vector<std::string>>
+    read_starts(std::uint64_t upload, std::vector<std::string> names, std::size_t most) override;
     Awaitable<> publish(std::uint64_t upload, hub::RepoId repo,
                         std::vector<PushedFile> files) override;
     Awaitable<> discard(std::uint64_t upload) override;
