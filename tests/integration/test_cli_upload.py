@@ -552,6 +552,13 @@ class TestLargeFolder:
         assert uploads.only.files == {"b/c": b"22"}
         assert uploads.only.order["repo_type"] == "dataset"
         assert uploads.only.order["private"] is True
+        assert ended.err.count("--num-workers changes nothing: the daemon decides") == 1
+
+    def test_a_number_of_workers_gets_no_note_when_quiet_or_absent(self, wharf, uploads, tree):
+        order = ("upload-large-folder", REPO, tree, "--repo-type", "model")
+        quiet = wharf.run(*order, "--num-workers", "8", "--quiet")
+        assert (quiet.code, quiet.err) == (0, "")
+        assert "num-workers" not in wharf.run(*order).err
 
     def test_what_it_does_not_take(self, wharf, uploads, tree):
         assert wharf.run("upload-large-folder", REPO, tree).code == 2
