@@ -242,7 +242,8 @@ App::Impl::Impl(Config c, Reload r)
            .flights = flights,
            .connections = connections,
            .clients = [this] { return server ? server->connections() : 0; },
-           .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); }}} {
+           .bytes_received = [this] { return lanes.bytes_received() + http.bytes_received(); },
+           .bytes_sent = [this] { return lanes.bytes_sent() + http.bytes_sent(); }}} {
     accounts.set_on_news([this](uid_t) { jobs.limits_changed(); });
     for (const auto definition : protocol::definitions()) {
         dispatcher.add_interface(definition);

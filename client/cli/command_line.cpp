@@ -259,9 +259,12 @@ void Syntax::list(const char* names, std::vector<std::string>& values) {
     })).allow_extra_args(false);
 }
 
-void Syntax::ignored(const char* names) {
-    add_one(*app_, names, [](const std::string& given) {
-        return whole_number(given) ? std::string{} : fmt::format("'{}' is not a number", given);
+void Syntax::ignored(const char* names, bool* given) {
+    add_one(*app_, names, [given](const std::string& number) {
+        if (given != nullptr) {
+            *given = true;
+        }
+        return whole_number(number) ? std::string{} : fmt::format("'{}' is not a number", number);
     });
 }
 

@@ -51,8 +51,8 @@ class Syntax {
                 std::vector<std::string> allowed);
     /// One value each time it is given.
     void list(const char* names, std::vector<std::string>& values);
-    /// An option with a number that is accepted for habit.
-    void ignored(const char* names);
+    /// An option with a number that is accepted for habit. `given` is told that it was there.
+    void ignored(const char* names, bool* given = nullptr);
     /// The same for one without.
     void ignored_flag(const char* names);
     /// An option that somebody may expect here: why it is refused.

@@ -87,6 +87,8 @@ std::string to_text(const json::object& status, const std::string& socket) {
                              size_member(status, "jobs_waiting")));
     line("received", fmt::format("{}, now {}", format_size(size_member(status, "bytes_received")),
                                  speed(size_member(status, "bytes_per_second"))));
+    line("sent", fmt::format("{}, now {}", format_size(size_member(status, "bytes_sent")),
+                             speed(size_member(status, "bytes_sent_per_second"))));
     const json::array& transfers = list_member(status, "transfers");
     out += section(transfers.empty() ? "" : transfers_table(transfers));
     // Not every daemon tells of hosts.

@@ -194,6 +194,9 @@ bool is_plain_folder(const std::string& pattern) {
 
 void run_upload(const UploadCommand& command, const Session& session) {
     ProgressDisplay display{STDERR_FILENO, session.progress_mode(), session.screen};
+    if (command.named_workers && !session.is(OutputFormat::quiet)) {
+        display.note("--num-workers changes nothing: the daemon decides about connections");
+    }
     const UploadPlan plan = make_plan(command, display);
     if (!command.every) {
         push_once(plan, command, session, display);

@@ -89,7 +89,8 @@ Options:
   --token TOKEN         use this token for this call ("": none), instead of HF_TOKEN
                         or the stored one. Others can see it in the process list
                         for a moment: `wharf auth login` is safer
-  --num-workers N       accepted for habit: the daemon decides about connections
+  --num-workers N       accepted for habit, with a note: the daemon decides about
+                        connections
   --no-report           accepted for habit
   --no-bars             accepted for habit: --quiet shows no progress
   --format FORMAT       human (default; also auto, agent), json or quiet

@@ -48,6 +48,7 @@ struct UploadCommand {
     bool is_private = false;
     bool attached = false;
     bool folder_only = false;
+    bool named_workers = false; ///< of upload-large-folder: --num-workers was given
     std::optional<std::chrono::milliseconds> every = {};
 };
 

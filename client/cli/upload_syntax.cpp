@@ -95,7 +95,7 @@ void declare_uploads(CommandLine& line) {
     folder.list("--exclude", large.what.exclude);
     folder.flag("--private,!--no-private", large.is_private);
     folder.text("--token", large.commit.token);
-    folder.ignored("--num-workers");
+    folder.ignored("--num-workers", &large.named_workers);
     folder.ignored_flag("--no-report");
     folder.ignored_flag("--no-bars");
 

@@ -28,7 +28,8 @@ struct HttpOptions {
     std::string no_proxy;
     std::chrono::milliseconds connect_timeout{10'000}; ///< one address; names with several get more
     std::chrono::milliseconds tls_timeout{10'000};
-    std::chrono::milliseconds first_byte_timeout{60'000}; ///< request sent until the final header
+    std::chrono::milliseconds first_byte_timeout{
+        60'000}; ///< peer has the request until final header
     /// A body (either one) for which we have waited so long must have moved this many bytes per
     /// second meanwhile, or it is given up. 0: at least one byte in that time.
     std::chrono::milliseconds stall_timeout{30'000};

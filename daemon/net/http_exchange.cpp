@@ -24,6 +24,8 @@ constexpr std::size_t header_read_bytes = 16 << 10;
 constexpr std::size_t chunked_read_bytes = 64 << 10;
 /// Peers may send 1xx answers to keep a waiting client alive; not for ever.
 constexpr unsigned most_interim_answers = 100;
+/// How often the kernel is asked what it still holds of a body, while no answer comes.
+constexpr std::chrono::milliseconds queue_look_interval{100};
 
 } // namespace
 
@@ -71,12 +73,13 @@ Awaitable<> HttpExchange::run(OutgoingRequest request) {
 /// keeps a refusal (of a signed URL that has expired, say) from being lost in the reset with which
 /// peers end a connection whose bytes they do not want.
 Awaitable<bool> HttpExchange::send(OutgoingRequest request) {
+    has_sent_body_ = request.body != nullptr;
     RequestBytes bytes{std::move(request.header), std::move(request.body)};
     std::string_view piece = co_await bytes.next();
     bool is_taken = co_await write_all(piece);
     while (is_taken && !bytes.is_done()) {
         piece = co_await bytes.next();
-        while (!has_nothing_more() || !stream_->is_quiet()) {
+        while (has_news()) {
             const bool is_final = co_await receive_header(answer_deadline());
             if (is_final) {
                 co_return true;
@@ -108,11 +111,36 @@ Awaitable<bool> HttpExchange::write_all(std::string_view data) {
 }
 
 Awaitable<> HttpExchange::receive_final_header() {
-    const auto deadline = answer_deadline();
+    auto deadline = answer_deadline();
     bool is_final = false;
     while (!is_final) {
+        const bool has_waited = co_await wait_until_sent();
+        if (has_waited) {
+            deadline = answer_deadline();
+        }
         is_final = co_await receive_header(deadline);
     }
+}
+
+/// What the kernel holds of a body has not been sent: a slow link may need longer for it than a
+/// server may for its answer, as long as it moves. Ends early when there is something to read.
+/// Returns whether there was anything to wait for.
+Awaitable<bool> HttpExchange::wait_until_sent() {
+    std::size_t left = has_sent_body_ ? stream_->unacknowledged() : 0;
+    const bool waits = left > 0;
+    while (left > 0 && !has_news()) {
+        const auto now = Clock::now();
+        const auto deadline = watch_.begin(now, "sending to");
+        if (now >= deadline.at) {
+            throw deadline.error(stream_->peer());
+        }
+        const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline.at - now);
+        co_await stream_->wait_for_peer(std::min(rest, queue_look_interval));
+        const std::size_t still = stream_->unacknowledged();
+        watch_.moved(left - std::min(still, left));
+        left = still;
+    }
+    co_return waits;
 }
 
 /// Receives one header. Returns false for interim answers.

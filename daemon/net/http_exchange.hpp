@@ -17,8 +17,8 @@
 namespace wharf::net {
 
 struct ExchangeLimits {
-    std::chrono::milliseconds first_byte_timeout; ///< request sent until the final header is there
-    std::chrono::milliseconds stall_timeout;      ///< as in HttpOptions, and so is min_speed
+    std::chrono::milliseconds first_byte_timeout; ///< as in HttpOptions
+    std::chrono::milliseconds stall_timeout;      ///< likewise, and so is min_speed
     std::uint64_t min_speed;
     std::size_t max_header_bytes;
 };
@@ -87,6 +87,7 @@ class HttpExchange {
     std::uint64_t length_ = 0;    ///< of a sized body
     std::uint64_t remaining_ = 0; ///< of a sized body, not yet handed out
     unsigned interim_answers_ = 0;
+    bool has_sent_body_ = false;
     bool expects_body_ = true;
     bool answer_begun_ = false;
     bool broken_ = true;        ///< something is under way or has failed: never to be used again
@@ -94,6 +95,8 @@ class HttpExchange {
 
     Awaitable<bool> send(OutgoingRequest request);
     Awaitable<> receive_final_header();
+    Awaitable<bool> wait_until_sent();
+    bool has_news() noexcept { return !has_nothing_more() || !stream_->is_quiet(); }
     Awaitable<bool> receive_header(Deadline deadline);
     bool decode_header(std::size_t& taken);
     Awaitable<std::size_t> fill(std::size_t least, Deadline deadline);

@@ -16,8 +16,10 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace wharf::net {
@@ -34,6 +36,11 @@ using asio::ip::tcp;
 constexpr int probe_after_s = 15;
 constexpr int probe_interval_s = 5;
 constexpr int most_probes = 3;
+
+/// How much the kernel takes in that it cannot send yet; it may want megabytes. With little of it a
+/// sender notices soon how slow a link is, and that its bytes are not wanted; with much less than a
+/// sender hands over at once it would starve a fast one.
+constexpr int most_unsent_bytes = 256 << 10;
 
 void set_option(int fd, int level, int name, int value) noexcept {
     static_cast<void>(::setsockopt(fd, level, name, &value, sizeof value)); // or do without it
@@ -114,6 +121,7 @@ Socket::Socket(tcp::socket socket, std::string peer, std::shared_ptr<OpenSockets
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, probe_interval_s);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, most_probes);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, most_unsent_bytes);
 }
 
 Socket::~Socket() = default;
@@ -145,24 +153,34 @@ ssize_t Socket::send(std::string_view data) noexcept {
 }
 
 Awaitable<> Socket::wait_readable(Deadline deadline) {
-    return wait(tcp::socket::wait_read, deadline);
+    return wait(tcp::socket::wait_read, deadline, Late::fails);
 }
 
 Awaitable<> Socket::wait_writable(Deadline deadline) {
-    return wait(tcp::socket::wait_write, deadline);
+    return wait(tcp::socket::wait_write, deadline, Late::fails);
 }
 
-Awaitable<> Socket::wait(tcp::socket::wait_type what, Deadline deadline) {
+Awaitable<> Socket::wait_for_peer(std::chrono::milliseconds longest) {
+    return wait(tcp::socket::wait_read, Deadline::after(longest, "waiting for"), Late::returns);
+}
+
+std::size_t Socket::unacknowledged() const noexcept {
+    int bytes = 0;
+    const bool known = ::ioctl(state_->socket.native_handle(), SIOCOUTQ, &bytes) == 0;
+    return known && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+Awaitable<> Socket::wait(tcp::socket::wait_type what, Deadline deadline, Late late) {
     since_turn_ = 0;
     const auto state = state_;
     state->start(deadline.at);
     const ScopeExit leave{[&state]() noexcept { state->stop(); }};
     boost::system::error_code ec;
     co_await state->socket.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
-    if (state->fired) {
+    if (state->fired && late == Late::fails) {
         throw deadline.error(peer_);
     }
-    if (ec) { // the task's cancellation
+    if (ec && !state->fired) { // the task's cancellation
         throw boost::system::system_error{ec};
     }
 }

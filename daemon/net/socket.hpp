@@ -52,6 +52,12 @@ class Socket {
     Awaitable<> wait_readable(Deadline deadline);
     Awaitable<> wait_writable(Deadline deadline);
 
+    /// Waits until receive() has something to say, so long at most.
+    Awaitable<> wait_for_peer(std::chrono::milliseconds longest);
+
+    /// As in Stream.
+    std::size_t unacknowledged() const noexcept;
+
     /// A peer that is faster than we are never makes us wait, so who reads or writes must give way
     /// to the thread's other work by itself: true once that is due, until yield().
     bool owes_turn() const noexcept { return since_turn_ >= turn_bytes; }
@@ -74,7 +80,10 @@ class Socket {
     std::string peer_;
     std::size_t since_turn_ = 0;
 
-    Awaitable<> wait(asio::ip::tcp::socket::wait_type what, Deadline deadline);
+    /// What a wait that ends by its deadline does.
+    enum class Late { fails, returns };
+
+    Awaitable<> wait(asio::ip::tcp::socket::wait_type what, Deadline deadline, Late late);
 };
 
 /// An error code's text as our messages have it: "connection refused".

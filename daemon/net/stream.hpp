@@ -54,6 +54,13 @@ class Stream {
     /// connection carry another request. Does not wait.
     virtual bool is_quiet() noexcept = 0;
 
+    /// How many of the bytes written the peer's machine has not acknowledged: they wait in our
+    /// kernel or are on their way.
+    virtual std::size_t unacknowledged() const noexcept = 0;
+
+    /// Waits until the peer sends something or closes, so long at most. May return without either.
+    virtual Awaitable<> wait_for_peer(std::chrono::milliseconds longest) = 0;
+
     /// The other side for messages: "cdn.example:443".
     virtual const std::string& peer() const noexcept = 0;
 };

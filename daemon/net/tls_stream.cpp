@@ -36,6 +36,10 @@ class TlsStream final : public Stream {
     Awaitable<std::size_t> read_some(std::span<std::byte> buffer, Deadline deadline) override;
     Awaitable<std::size_t> write_some(std::string_view data, Deadline deadline) override;
     bool is_quiet() noexcept override;
+    std::size_t unacknowledged() const noexcept override { return socket_.unacknowledged(); }
+    Awaitable<> wait_for_peer(std::chrono::milliseconds longest) override {
+        return socket_.wait_for_peer(longest);
+    }
     const std::string& peer() const noexcept override { return socket_.peer(); }
 
   private:

@@ -29,7 +29,8 @@ void DaemonCalls::add_to(Dispatcher& dispatcher) {
 }
 
 void DaemonCalls::measure() {
-    total_.now = total_.meter.sample(sources_.bytes_received());
+    received_.now = received_.meter.sample(sources_.bytes_received());
+    sent_.now = sent_.meter.sample(sources_.bytes_sent());
     std::map<std::string, Speed> still;
     for (const auto& flight : sources_.flights.status()) {
         Speed speed = std::move(transfers_[flight.etag]);
@@ -42,9 +43,10 @@ void DaemonCalls::measure() {
 std::string DaemonCalls::summary() const {
     const auto active =
         sources_.jobs.count(jobs::JobState::running) + sources_.jobs.count(jobs::JobState::waiting);
-    return active == 0 ? std::string{"idle"}
-                       : fmt::format("{} jobs, {} transfers, {}/s", active, transfers_.size(),
-                                     format_size(total_.now));
+    return active == 0
+               ? std::string{"idle"}
+               : fmt::format("{} jobs, {} transfers, {}/s down, {}/s up", active, transfers_.size(),
+                             format_size(received_.now), format_size(sent_.now));
 }
 
 Awaitable<> DaemonCalls::status(Call& call) {
@@ -83,7 +85,9 @@ Awaitable<> DaemonCalls::status(Call& call) {
                          {"jobs_active", number(sources_.jobs.count(jobs::JobState::running))},
                          {"jobs_waiting", number(sources_.jobs.count(jobs::JobState::waiting))},
                          {"bytes_received", number(sources_.bytes_received())},
-                         {"bytes_per_second", number(total_.now)},
+                         {"bytes_per_second", number(received_.now)},
+                         {"bytes_sent", number(sources_.bytes_sent())},
+                         {"bytes_sent_per_second", number(sent_.now)},
                          {"transfers_active", number(active)},
                          {"transfers", std::move(transfers)},
                          {"hosts", std::move(hosts)}});

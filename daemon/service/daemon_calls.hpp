@@ -22,6 +22,7 @@ struct StatusSources {
     scheduling::Connections& connections;
     std::function<std::size_t()> clients;
     std::function<std::uint64_t()> bytes_received;
+    std::function<std::uint64_t()> bytes_sent;
 };
 
 /// Answers the methods of org.wharf, and measures speeds for them. Control thread.
@@ -35,7 +36,7 @@ class DaemonCalls {
     /// Takes a sample of all counters; to be called about once a second.
     void measure();
 
-    /// One line for `systemctl status`: "2 jobs, 3 transfers, 210.3 MB/s".
+    /// One line for `systemctl status`: "2 jobs, 3 transfers, 210.3 MB/s down, 0 B/s up".
     std::string summary() const;
 
   private:
@@ -47,7 +48,8 @@ class DaemonCalls {
     };
     StatusSources sources_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-    Speed total_;
+    Speed received_;
+    Speed sent_;
     std::map<std::string, Speed> transfers_; ///< by etag
 };
 

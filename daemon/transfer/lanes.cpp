@@ -51,4 +51,10 @@ std::uint64_t Lanes::bytes_received() const noexcept {
         [](std::uint64_t sum, const auto& lane) { return sum + lane->http.bytes_received(); });
 }
 
+std::uint64_t Lanes::bytes_sent() const noexcept {
+    return std::accumulate(
+        lanes_.begin(), lanes_.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const auto& lane) { return sum + lane->http.bytes_sent(); });
+}
+
 } // namespace wharf::transfer

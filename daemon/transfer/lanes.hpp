@@ -45,6 +45,7 @@ class Lanes {
     void distrust_connections();
 
     std::uint64_t bytes_received() const noexcept;
+    std::uint64_t bytes_sent() const noexcept;
 
   private:
     std::vector<std::unique_ptr<Lane>> lanes_;

@@ -34,6 +34,8 @@ class CutStream final : public net::Stream {
         co_return data.size();
     }
     bool is_quiet() noexcept override { return input_.empty(); }
+    std::size_t unacknowledged() const noexcept override { return 0; }
+    Awaitable<> wait_for_peer(std::chrono::milliseconds) override { co_return; }
     const std::string& peer() const noexcept override { return peer_; }
 
   private:

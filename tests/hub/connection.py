@@ -82,6 +82,7 @@ class Connection:
                 headers=headers,
                 body=RequestBody(reader, headers, self._channel),
                 wait=self._channel.wait,
+                deafen=self._channel.deafen,
                 server=self._face.name,
                 base_url=self._face.base_url,
                 peer=self._peer,
@@ -177,10 +178,14 @@ class _BodySender:
     def _stall(self) -> None:
         assert self._exchange.plan.stall is not None
         self._face.stalled(self._exchange, True)
+        if self._exchange.deaf:
+            self._channel.deafen()
         try:
             self._channel.wait(self._exchange.released, self._exchange.plan.stall[1])
         finally:
             self._face.stalled(self._exchange, False)
+        if self._exchange.deaf:
+            raise Ended("reset")
 
     def _send_span(self, start: int, end: int) -> None:
         rate = self._exchange.plan.rate

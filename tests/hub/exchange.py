@@ -58,6 +58,8 @@ class Exchange:
     arrival: ArrivalPlan = field(default_factory=ArrivalPlan)
     released: threading.Event = field(default_factory=threading.Event)
     """Set when a stalled or delayed answer shall go on."""
+    deaf: bool = False
+    """While it stalls no packet of the client arrives or is answered; then it is over."""
     answers_early: bool = False
     """A replaced answer goes out without waiting for the request's body."""
     expired_url: bool = False

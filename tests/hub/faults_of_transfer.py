@@ -44,9 +44,12 @@ class Stall(Action):
 
     after: int = 0
     seconds: float | None = None
+    deaf: bool = False
+    """As if this machine were gone, see `Exchange.deaf`."""
 
     def alter(self, exchange: Exchange, response: Response) -> None:
         exchange.plan.stall = (_offset(self.after, response), self.seconds)
+        exchange.deaf = self.deaf
 
 
 @dataclass

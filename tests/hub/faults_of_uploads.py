@@ -45,9 +45,12 @@ class UploadStall(Action):
 
     after: int = 0
     seconds: float | None = None
+    deaf: bool = False
+    """As if this machine were gone, see `Exchange.deaf`."""
 
     def prepare(self, exchange: Exchange) -> None:
         exchange.arrival.stall = (_offset(self.after, exchange), self.seconds)
+        exchange.deaf = self.deaf
 
 
 @dataclass

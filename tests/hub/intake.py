@@ -42,10 +42,15 @@ class Intake:
 
     def _stall(self, seconds: float | None) -> None:
         self._log.update(self._exchange.record, stalled=True)
+        if self._exchange.deaf:
+            assert self._exchange.request.deafen is not None
+            self._exchange.request.deafen()
         try:
             self._wait(seconds)
         finally:
             self._log.update(self._exchange.record, stalled=False)
+        if self._exchange.deaf:
+            raise Ended("reset")
 
     def _pace(self, position: int, limit: int, offset: int, rate: float) -> int:
         """From `offset` on, steps of a twentieth of a second."""

@@ -154,6 +154,19 @@ def test_a_stall_ends_with_the_client(hub: TestHub, repo: Uploader) -> None:
     assert (record.bytes_received, record.completed, record.aborted) == (1000, False, True)
 
 
+def test_a_deaf_stall_hears_of_no_end(hub: TestHub, repo: Uploader) -> None:
+    rule = hub.faults.add("upload_stall", after=1000, deaf=True, match={"server": "cdn"})
+    url, part = parts_of(begin(repo), DATA)[0][1:]
+    with RawClient(url) as client:
+        client.send("PUT", url.removeprefix(hub.cdn_endpoint), body=part[:2000])
+        hub.log.wait(stalled=True)
+    time.sleep(0.2)  # in which the end of the client's connection would be noticed
+    assert hub.log.count(server="cdn", finished=True) == 0
+    hub.faults.release(rule)
+    (record,) = hub.log.wait(server="cdn", finished=True)
+    assert (record.bytes_received, record.completed, record.aborted) == (1000, False, True)
+
+
 def test_dribble(hub: TestHub, repo: Uploader) -> None:
     hub.faults.add("upload_dribble", rate=2_000_000, after=600_000, match={"server": "cdn"})
     url, part = parts_of(begin(repo), DATA)[0][1:]

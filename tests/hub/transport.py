@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import select
@@ -13,6 +14,9 @@ import threading
 import time
 
 _SENDFILE_STEP = 4 << 20
+_SO_ATTACH_FILTER = 26
+_DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
+"""A program of one instruction for the kernel's packet filter: return 0."""
 _HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
@@ -55,6 +59,13 @@ class Channel:
             if any(events & _HANG_UP for _, events in poll.poll(0)):
                 raise ConnectionResetError("the peer went away")
             released.wait(left)
+
+    def deafen(self) -> None:
+        """From here on nothing of the peer arrives, or is acknowledged: as if a cable had been
+        pulled. Neither side hears of the other's end."""
+        program = ctypes.create_string_buffer(_DROP_ALL, len(_DROP_ALL))
+        described = struct.pack("HP", 1, ctypes.addressof(program))
+        self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
     def linger(self, seconds: float) -> None:
         """Ends our half and takes what still comes for a while: a client that is still sending

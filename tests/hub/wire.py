@@ -65,6 +65,8 @@ class Request:
     peer: str = ""
     wait: Callable[[threading.Event, float | None], None] | None = None
     """Waits on the connection (see `Channel.wait`), for faults that hold up a body."""
+    deafen: Callable[[], None] | None = None
+    """See `Channel.deafen`."""
     reused: bool = False
     """True if it is not the first request on its connection."""
 

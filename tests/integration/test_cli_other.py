@@ -27,6 +27,8 @@ STATUS = {
     "jobs_waiting": 1,
     "bytes_received": 1_500_000_000,
     "bytes_per_second": 210_300_000,
+    "bytes_sent": 20_000_000,
+    "bytes_sent_per_second": 1_200_000,
     "transfers": [
         {
             "etag": "a" * 64,
@@ -52,6 +54,7 @@ class TestStatus:
             "clients   3",
             "jobs      2 active, 0 waiting",
             "received  1.5 GB, now 210.3 MB/s",
+            "sent      20.0 MB, now 1.2 MB/s",
             "",
             "FILE               REPO           DONE    SIZE       SPEED  JOBS",
             "model.safetensors  org/model  250.0 MB  1.0 GB  210.3 MB/s     2",

@@ -28,7 +28,7 @@ from tests.support.users import OPEN_TO_ALL, new_user
 from tests.support.varlink_client import VarlinkClient
 
 CONNECTIONS = 4
-SETTINGS: dict[str, dict[str, object]] = {
+_SETTINGS: dict[str, dict[str, object]] = {
     "transfer": {
         "max_connections": CONNECTIONS,
         "max_connections_per_file": 3,
@@ -47,6 +47,12 @@ MOMENT = 0.05
 """Seconds before a kill in which an answer may not have been taken down."""
 REPOS = ("kill-push/one", "kill-push/two")
 ENDED_BADLY = ("failed", "cancelled")
+
+
+def settings_for(hub: TestHub) -> dict[str, dict[str, object]]:
+    """The daemon's, with which it trusts the hub."""
+    trust = {"ca_file": str(hub.ca_file)} if hub.ca_file else {}
+    return {**_SETTINGS, "hub": {**_SETTINGS["hub"], **trust}}
 
 
 @dataclass

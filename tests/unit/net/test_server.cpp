@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
 #include <csignal>
@@ -169,6 +170,15 @@ void Peer::sip() {
     char some[512];
     while (receive(some, sizeof some) > 0) {
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+}
+
+void Peer::sip(std::size_t count, std::size_t few, std::chrono::milliseconds pause) {
+    const int size = 64 << 10; // what waits to be read stays little, however long it takes
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    for (std::size_t done = 0; done < count; done += few) {
+        skip(std::min(few, count - done));
+        std::this_thread::sleep_for(pause);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "tests/unit/net/certificates.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,8 +35,10 @@ class Peer {
 
     void write(std::string_view text);
 
-    /// Reads little by little until the client closes.
+    /// Reads little by little until the client closes, or so many bytes with a pause after each
+    /// few.
     void sip();
+    void sip(std::size_t count, std::size_t few, std::chrono::milliseconds pause);
 
     /// From here on nothing that the client's machine sends arrives, not even a question whether
     /// we are there: as if a cable had been pulled.
