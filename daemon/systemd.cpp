@@ -95,7 +95,8 @@ void journal_send(const std::vector<std::pair<std::string_view, std::string>>& f
         auto& text = texts.emplace_back(fmt::format("{}={}", name, value));
         parts.push_back({.iov_base = text.data(), .iov_len = text.size()});
     }
-    if (const int result = sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+    // In parentheses it is no macro, which would add the lines of this file to every entry.
+    if (const int result = (sd_journal_sendv)(parts.data(), static_cast<int>(parts.size()));
         result < 0) {
         throw system_error("writing to the journal", -result);
     }

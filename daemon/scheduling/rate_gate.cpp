@@ -91,7 +91,8 @@ RateGate::RateGate() : sweep_at_{first_sweep} {}
 RateGate::~RateGate() = default;
 
 Awaitable<RateGate::Unit> RateGate::pass(std::string host, hub::Token token, hub::Bucket bucket,
-                                         std::shared_ptr<WaitNote> note, seconds longest) {
+                                         std::shared_ptr<WaitNote> note, seconds longest,
+                                         std::function<bool()> is_moot) {
     const auto place = entry(host, {std::move(token), bucket});
     const auto turn = place->line.emplace(place->line.end());
     const ScopeExit leave{[place, turn] {
@@ -105,6 +106,9 @@ Awaitable<RateGate::Unit> RateGate::pass(std::string host, hub::Token token, hub
         if (first && wait.left <= Quota::Clock::duration::zero()) {
             place->quota.take(now);
             co_return Unit{place};
+        }
+        if (is_moot && is_moot()) {
+            co_return Unit{};
         }
         // Rounded down: what the host named is not to grow by our telling.
         const auto named = std::chrono::floor<seconds>(wait.left);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,6 +41,8 @@ class RateGate {
         }
         ~Unit() { release(); }
         void release() noexcept;
+        /// False: there is no leave.
+        explicit operator bool() const noexcept { return entry_ != nullptr; }
 
       private:
         friend class RateGate;
@@ -50,11 +53,13 @@ class RateGate {
     RateGate();
     ~RateGate();
 
-    /// Waits until a request may be sent; `note` says why and for how long. Throws a rate_limited
-    /// Error when the host's wish or the quota's reset is further away than `longest`,
+    /// Waits until a request may be sent; `note` says why and for how long. `is_moot` (may be
+    /// empty) is asked about once a second meanwhile: then it ends without leave. Throws a
+    /// rate_limited Error when the host's wish or the quota's reset is further away than `longest`,
     /// operation_aborted when cancelled.
     Awaitable<Unit> pass(std::string host, hub::Token token, hub::Bucket bucket,
-                         std::shared_ptr<WaitNote> note, std::chrono::seconds longest);
+                         std::shared_ptr<WaitNote> note, std::chrono::seconds longest,
+                         std::function<bool()> is_moot = {});
 
     /// Whether pass() would wait for the host's wish or for the quota's reset.
     bool is_closed(const std::string& host, const hub::Token& token, hub::Bucket bucket) const;

@@ -4,6 +4,7 @@
 #include "daemon/scheduling/rate_gate.hpp"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 namespace wharf::scheduling {
@@ -14,10 +15,10 @@ struct Turn {
     Connections::Permit connection;
 };
 
-/// Waits for both; `token`, `note` and `longest` as RateGate::pass() has them. Requires: gate and
-/// connections outlive this. Control thread.
+/// Waits for both; `token`, `note`, `longest` and `is_moot` as RateGate::pass() has them. Requires:
+/// gate and connections outlive this. Control thread.
 Awaitable<Turn> wait_for_turn(RateGate& gate, Connections& connections, Connections::Claim claim,
                               hub::Token token, std::shared_ptr<WaitNote> note,
-                              std::chrono::seconds longest);
+                              std::chrono::seconds longest, std::function<bool()> is_moot = {});
 
 } // namespace wharf::scheduling

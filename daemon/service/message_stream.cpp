@@ -13,6 +13,7 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <sys/socket.h>
@@ -146,6 +147,8 @@ Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descript
     sending_ = true; // stays so when we are cancelled or fail in between
     const std::size_t before = bytes_;
     std::string_view rest = text;
+    // Reading a byte now and then is not reading: an answer that nobody takes has an end, too.
+    const auto latest = Clock::now() + shared_.options.time_to_read(text.size());
     auto deadline = Clock::now() + shared_.options.write_timeout;
     while (!rest.empty()) {
         const protocol::IoResult result =
@@ -153,7 +156,7 @@ Awaitable<> MessageStream::send(std::string text, std::vector<UniqueFd> descript
         if (result.error_number == 0) {
             descriptors.clear();
             rest.remove_prefix(result.bytes);
-            deadline = Clock::now() + shared_.options.write_timeout;
+            deadline = std::min(latest, Clock::now() + shared_.options.write_timeout);
         } else if (result.error_number == EAGAIN) {
             hold(before + text.size(), descriptors_);
             co_await wait(asio::posix::descriptor_base::wait_write, deadline,

@@ -35,6 +35,14 @@ struct ServerOptions {
     std::chrono::milliseconds message_timeout{10'000};
     /// How long a client may not read while there is something to send to it.
     std::chrono::milliseconds write_timeout{30'000};
+    /// Bytes a second that a client reads at least, over a whole answer: with write_timeout, the
+    /// longest answer is kept for a minute and a half.
+    std::size_t slowest_reading = std::size_t{64} << 10;
+
+    /// How long an answer of so many bytes may take to be read.
+    std::chrono::milliseconds time_to_read(std::size_t bytes) const noexcept {
+        return write_timeout + std::chrono::milliseconds{bytes * 1'000 / slowest_reading};
+    }
 
     std::size_t connections_per_user() const noexcept {
         constexpr std::size_t enough = 64;

@@ -31,6 +31,16 @@ const hub::FileSource* Askers::lead() const noexcept {
     return first == askers_.end() ? nullptr : &first->source;
 }
 
+bool Askers::put_first(const std::function<bool(const hub::FileSource&)>& condition) {
+    const auto found = std::ranges::find_if(
+        askers_, [&](const Asker& asker) { return !asker.refusal && condition(asker.source); });
+    if (found == askers_.end()) {
+        return false;
+    }
+    askers_.splice(askers_.begin(), askers_, found); // places stay valid
+    return true;
+}
+
 const hub::FileSource& Askers::asking() const {
     if (const auto* source = lead()) {
         return *source;

@@ -6,14 +6,15 @@
 
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <list>
 #include <optional>
 
 namespace wharf::transfer {
 
 /// Those who want the same blob, each from a repo and with a token of his own. We ask in the name
-/// of the first one only, and of the next when he leaves or turns out not to have access. Control
-/// thread.
+/// of the first one only, and of the next when he leaves, turns out not to have access, or has used
+/// up what the Hub lets him ask. Control thread.
 class Askers {
   public:
     struct Asker {
@@ -31,7 +32,10 @@ class Askers {
     /// In whose name we ask. None: nobody is left who was not refused.
     const hub::FileSource* lead() const noexcept;
 
-    /// The same for whoever cannot go on without: a cancelled Error if there is none.
+    /// Puts the first one in front who was not refused and meets the condition. False: nobody does.
+    bool put_first(const std::function<bool(const hub::FileSource&)>& condition);
+
+    /// As lead(), for whoever cannot go on without: a cancelled Error if there is none.
     const hub::FileSource& asking() const;
 
     /// On whose account the bytes are moved: the most urgent of those who were not refused, of

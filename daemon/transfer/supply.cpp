@@ -25,21 +25,37 @@ Supply::Supply(TransferContext& context, const hub::TreeEntry& entry, Askers& as
       lane_{context.lanes}, retry_{context.options.retry, jitter_seed(entry.etag())} {}
 
 Awaitable<std::optional<Supply::Failure>> Supply::try_once(std::uint64_t bytes, Fetch fetch) {
-    co_await wait_for_location();
-    const hub::FileSource source = askers_.asking();
-    const Locator locator = location_ ? 0 : ++last_locator_;
-    if (locator != 0) {
-        locating_ = locator;
-    }
-    const ScopeExit asked{[this, locator] { end_locating(locator); }};
-    const auto where = location_;
-    std::optional<Error> error =
-        co_await carry_out(bytes, order_for(source), std::move(fetch), locator);
     std::optional<Failure> failure;
-    if (error) {
-        failure.emplace(Failure{*std::move(error), source, where});
+    for (bool is_over = false; !is_over;) {
+        co_await wait_for_location();
+        prefer_open_quota();
+        const hub::FileSource source = askers_.asking();
+        const Locator locator = location_ ? 0 : ++last_locator_;
+        if (locator != 0) {
+            locating_ = locator;
+        }
+        const ScopeExit asked{[this, locator] { end_locating(locator); }};
+        const auto where = location_;
+        Outcome outcome = co_await carry_out(bytes, order_for(source), fetch, locator);
+        is_over = !outcome.is_moot;
+        if (outcome.error) {
+            failure.emplace(Failure{*std::move(outcome.error), source, where});
+        }
     }
     co_return failure;
+}
+
+/// Whether the Hub takes no question from him for now.
+bool Supply::is_closed(const hub::FileSource& source) const {
+    return context_.gate.is_closed(context_.endpoint.authority(), source.token, hub::Bucket::files);
+}
+
+/// Nobody waits for what another one has used up: the Hub is asked in the name of one who may ask.
+/// False: nobody may, or the Hub need not be asked.
+bool Supply::prefer_open_quota() {
+    const auto* lead = askers_.lead();
+    return !location_ && lead != nullptr && is_closed(*lead) &&
+           askers_.put_first([this](const hub::FileSource& source) { return !is_closed(source); });
 }
 
 /// One asks the Hub where the bytes are; the others wait for what it hears.
@@ -66,17 +82,19 @@ FetchOrder Supply::order_for(const hub::FileSource& source) {
     return order;
 }
 
-/// Waits for the host's patience and a connection, then lets a lane fetch. The error that ended
-/// it, if one did.
-Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrder order,
-                                                  Fetch fetch, Locator locator) {
+/// Waits for the host's patience and a connection, then lets a lane fetch.
+Awaitable<Supply::Outcome> Supply::carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch,
+                                             Locator locator) {
     const std::string host = host_of(order.location);
     const hub::Token token = order.source.token;
     const scheduling::Claimant who = askers_.claimant().value_or(scheduling::Claimant{});
     scheduling::Connections::Claim claim{.who = who, .host = host, .bytes = bytes};
-    scheduling::Turn turn =
-        co_await scheduling::wait_for_turn(context_.gate, context_.connections, std::move(claim),
-                                           token, note_, retry_.longest_asked());
+    scheduling::Turn turn = co_await scheduling::wait_for_turn(
+        context_.gate, context_.connections, std::move(claim), token, note_, retry_.longest_asked(),
+        [this] { return prefer_open_quota(); });
+    if (!turn.leave) {
+        co_return Outcome{.error = {}, .is_moot = true};
+    }
     const auto leave = std::make_shared<scheduling::RateGate::Unit>(std::move(turn.leave));
     scheduling::Connections::Permit connection = std::move(turn.connection);
     auto& lane = lane_.enter();
@@ -87,13 +105,14 @@ Awaitable<std::optional<Error>> Supply::carry_out(std::uint64_t bytes, FetchOrde
     order.located = location_listener(token, leave, locator);
     order.connection = connection.line();
     order.allowance = context_.bandwidth.open(who, lane.executor);
+    Outcome outcome;
     try {
         co_await async::run_on(lane.executor, fetch(lane, std::move(order)));
     } catch (const Error& error) {
         connection.failed(error);
-        co_return error;
+        outcome.error = error;
     }
-    co_return std::nullopt;
+    co_return outcome;
 }
 
 std::string Supply::host_of(const std::optional<net::Url>& location) const {
@@ -138,6 +157,9 @@ Awaitable<> Supply::recover(Failure failure) {
         if (error.kind() == ErrorKind::unavailable && !error.retry_after()) {
             co_return; // most likely the signature expired: ask the Hub anew, at once
         }
+    }
+    if (error.kind() == ErrorKind::rate_limited && prefer_open_quota()) {
+        co_return; // to one whom the Hub lets ask
     }
     // An outage hits all connections of the file: that is one failure, not one for each.
     const auto now = std::chrono::steady_clock::now();

@@ -57,9 +57,16 @@ class Supply : public std::enable_shared_from_this<Supply> {
   private:
     Awaitable<> wait_for_location();
     using Locator = std::uint64_t; ///< a try that asks the Hub for the location; 0: none does
-    Awaitable<std::optional<Error>> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch,
-                                              Locator locator);
+    /// How a try ended.
+    struct Outcome {
+        std::optional<Error> error;
+        bool is_moot = false; ///< nothing was asked: another one's quota has room
+    };
+    Awaitable<Outcome> carry_out(std::uint64_t bytes, FetchOrder order, Fetch fetch,
+                                 Locator locator);
     void end_locating(Locator locator);
+    bool prefer_open_quota();
+    bool is_closed(const hub::FileSource& source) const;
     FetchOrder order_for(const hub::FileSource& source);
     std::function<void(const net::Url&)>
     location_listener(hub::Token token, std::shared_ptr<scheduling::RateGate::Unit> leave,

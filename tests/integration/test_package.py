@@ -18,6 +18,7 @@ import pytest
 from tests.hub import TestHub
 from tests.support.box import Box, CannotBoot
 from tests.support.daemon import BUILD, PROJECT
+from tests.support.pushes import titles
 from tests.support.scenes import eventually
 
 CONFIG = "/etc/wharf/wharfd.toml"
@@ -215,6 +216,33 @@ def test_upgraded_with_a_job_in_flight(box: Box, package: Path, hub: TestHub, tm
     check_contents(box, path, hub, "package/upgraded")
 
 
+def test_upgraded_with_a_push_in_flight(box: Box, package: Path, hub: TestHub, tmp_path: Path) -> None:
+    """Bytes on their way, of a user who is not there any more; its file is gone, too."""
+    hub.admin.create_repo("alice/package-pushed", files={"README.md": "x"}, private=True)
+    install(box, package)
+    use_test_hub(box, hub)
+    box.run("usermod", "--append", "--groups", "wharf", "researcher")
+    data = os.urandom(6_000_000)
+    box.write("/home/researcher/w.bin", data)
+    box.run("chown", "researcher", "/home/researcher/w.bin")
+    match = {"server": "cdn", "method": "PUT"}
+    rule = hub.faults.add("upload_stall", after=1_000_000, seconds=120, match=match, times=None)
+    box.run(
+        "env", "HF_TOKEN=hf_alice", "wharf", "upload", "--detach", "alice/package-pushed",
+        "/home/researcher/w.bin", user="researcher",
+    )
+    hub.faults.wait(rule, 1)
+    box.run("rm", "/home/researcher/w.bin")
+    before = daemon_pid(box)
+    box.run("dpkg", "--install", box.put(make_package(tmp_path, "--version", NEWER)))
+    assert daemon_pid(box) not in (0, before), "the new program runs"
+    hub.faults.clear()
+    eventually(lambda: "w.bin" in hub.admin.files("alice/package-pushed"), timeout=60)
+    blob = hub.state.get("model", "alice/package-pushed").find_revision("main").files["w.bin"].blob
+    assert blob.read() == data
+    assert len(titles(hub, "alice/package-pushed")) == 1, "it was made once"
+
+
 def test_an_upgrade_starts_nothing_that_was_stopped(box: Box, package: Path, tmp_path: Path) -> None:
     install(box, package)
     box.run("systemctl", "disable", "--now", "wharfd.service", "wharfd.socket")
@@ -230,15 +258,17 @@ def test_removed_and_purged(box: Box, package: Path, hub: TestHub) -> None:
     use_test_hub(box, hub)
     path = box.run("wharf", "download", "package/removed", "config.json").stdout.strip()
     pid = daemon_pid(box)
+    staged = f"{CACHE}/.locks/.wharf/uploads/left-over"
+    box.write(staged, "what was to be pushed")
 
     box.run("dpkg", "--remove", "wharf")
     assert not box.exists(f"/proc/{pid}") and not box.exists("/usr/bin/wharfd")
     assert not is_active(box, "wharfd.socket")
-    for kept in (CONFIG, "/var/lib/wharf/key", path):
+    for kept in (CONFIG, "/var/lib/wharf/key", path, staged):
         assert box.exists(kept), kept
 
     told = box.run("dpkg", "--purge", "wharf").stdout
-    for gone in (CONFIG, "/var/lib/wharf", "/var/log/wharf", "/run/wharf"):
+    for gone in (CONFIG, "/var/lib/wharf", "/var/log/wharf", "/run/wharf", staged):
         assert not box.exists(gone), gone
     assert box.exists(path) and "the cache stays in /var/cache/wharf" in told
     assert box.run("stat", "--dereference", "--format=%U", path).stdout.strip() == "wharf"

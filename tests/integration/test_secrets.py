@@ -18,6 +18,23 @@ import pytest
 from tests.hub import TestHub
 from tests.support.daemon import BUILD, Daemon
 from tests.support.job_calls import wait_for_state
+from tests.support.secret_search import (
+    DETACHED,
+    FORGOTTEN,
+    GIVEN,
+    HELD,
+    ODD,
+    PASSWORD,
+    REFUSED,
+    STORED,
+    Use,
+    needles,
+    occurrences,
+    files_of,
+    places_of,
+    read_process,
+    trail_in,
+)
 from tests.support.trials import MIB, QUICK, watched
 from tests.support.users import (
     DAEMON,
@@ -31,67 +48,6 @@ from tests.support.users import (
 from tests.support.varlink_client import CallFailed, VarlinkClient
 
 pytestmark = needs_root
-
-# Each is found by its own middle: whatever cuts it or wraps it would still show.
-STORED = "hf_a_StoredToken4f1c9e"
-GIVEN = "hf_a_GivenToken77b02d"
-DETACHED = "hf_a_DetachedToken5a31c8"
-HELD = "hf_a_HeldToken0c44ef"
-REFUSED = "hf_a_RefusedToken91d3aa"
-FORGOTTEN = "hf_a_ForgottenToken8be220"
-ODD = "hf_a_OddToken\u00e96d7f"
-PASSWORD = "ProxyPassword3e9b61"
-TOKENS = [STORED, GIVEN, DETACHED, HELD, REFUSED, FORGOTTEN, ODD]
-
-
-def needles(*more: str) -> list[bytes]:
-    """What no place may hold: the core of each secret, plain and in base64."""
-    cores = [re.search(r"_a_(\w+?Token)", token).group(1) for token in TOKENS]  # type: ignore[union-attr]
-    plain = [core.encode() for core in [*cores, "ProxyPassword", *more]]
-    coded = [base64.b64encode(f"user:{PASSWORD}".encode())]
-    return plain + coded
-
-
-def occurrences(places: dict[str, bytes], secrets: list[bytes]) -> list[str]:
-    """Where which of them is."""
-    return [
-        f"{secret.decode()} in {name}"
-        for name, content in places.items()
-        for secret in secrets
-        if secret in content
-    ]
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """The content of every file below a folder, and the names themselves."""
-    found: dict[str, bytes] = {"names of files": b""}
-    for path in folder.rglob("*"):
-        found["names of files"] += os.fsencode(path) + b"\n"
-        if path.is_symlink():
-            found["names of files"] += os.fsencode(os.readlink(path)) + b"\n"
-        elif path.is_file():
-            found[str(path)] = path.read_bytes()
-    return found
-
-
-PROC_FILES = [
-    "cmdline", "comm", "environ", "status", "stat", "maps", "smaps", "auxv", "cgroup", "limits",
-    "mountinfo", "stack", "syscall", "wchan", "io", "mem", "pagemap", "numa_maps", "sched",
-    "net/unix", "net/tcp", "timers", "personality", "coredump_filter",
-]
-
-
-def read_process(pid: int) -> dict[str, bytes]:
-    """What this account can read of a process."""
-    found = {}
-    for name in PROC_FILES:
-        try:
-            with open(f"/proc/{pid}/{name}", "rb") as file:
-                found[f"/proc/PID/{name}"] = file.read(1 << 20)
-        except OSError:
-            pass
-    return found
-
 
 class Proxy:
     """A proxy of plain HTTP that wants a user and a password and hands on to the Hub."""
@@ -137,55 +93,11 @@ class Proxy:
                     connection.sendall(part)
 
 
-def trail_in(place: Path) -> dict[str, dict[str, str]]:
-    """Settings: everything is taken down, in a file that is searched, too."""
-    return {"audit": {"file": str(place / "audit.log"), "log": "all"}}
-
-
 @pytest.fixture
 def box(place: Path, hub: TestHub) -> Iterator[Daemon]:
     settings = {**QUICK, **OPEN_TO_ALL, **trail_in(place)}
     with watched(Daemon(hub.endpoint, place, user=DAEMON_UID, **settings)) as daemon:
         yield daemon
-
-
-class Use:
-    """Everything that one can do with a secret, and all that was answered meanwhile."""
-
-    def __init__(self, box: Daemon, hub: TestHub, home: Path, user: User) -> None:
-        self.box = box
-        self.hub = hub
-        self.home = home
-        self.user = user
-        self.said: list[bytes] = []
-
-    def wharf(self, *arguments: str, text: str = "", **environment: str) -> int:
-        with self.user.start(
-            BUILD / "wharf", *arguments, stdin=subprocess.PIPE,
-            environment={
-                "HOME": str(self.home),
-                "WHARF_SOCKET": str(self.box.socket),
-                "WHARF_DAEMON_USER": str(DAEMON_UID),
-                **environment,
-            },
-        ) as process:
-            out, err = process.communicate(text, timeout=60)
-        self.said += [out.encode(), err.encode()]
-        return process.returncode
-
-    def call(self, method: str, **parameters: object) -> str:
-        """The name of the error; empty when there is none."""
-        with self.user.client(self.box.socket) as client:
-            try:
-                self.said.append(str(client.call(method, **parameters)).encode())
-                return ""
-            except CallFailed as failed:
-                self.said.append(f"{failed} {failed.hint}".encode())
-                return failed.name
-
-    def detach(self, repo: str, token: str) -> int:
-        with self.user.client(self.box.socket) as client:
-            return int(client.call("Downloads.Download", repo=repo, detach=True, token=token)["job"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -247,22 +159,12 @@ def test_no_secret_is_anywhere(box: Daemon, hub: TestHub, place: Path) -> None:
     }
     assert signatures, "the CDN was asked with signed addresses"
 
-    log = box.log.encode()
-    assert b"debug" in log
     secrets = needles() + sorted(signatures)
-    pid = box.pid
-    places = {
-        "the log": log,
-        **{f"answer {i}": said for i, said in enumerate(use.said)},
-        **files_of(place),
-        **{f"{name} for others": data for name, data in new_user().do(read_process, pid).items()},
-        **{f"{name} for its own account": data for name, data in DAEMON.do(read_process, pid).items()},
-    }
+    places = places_of(box, place, use.said)
+    assert b"debug" in places["the log"]
     trail = (place / "audit.log").read_text()
     for action in ("grant", "refuse", "download", "login", "logout"):
         assert f'"action":"{action}"' in trail, f"nothing to search for {action}"
-    # What root reads of the process; its memory is another matter.
-    places |= {n: d for n, d in read_process(pid).items() if not n.endswith(("/mem", "/pagemap"))}
     assert occurrences(places, secrets) == []
     # The test finds what it looks for.
     assert occurrences({"a test": f"x{STORED}y".encode()}, secrets) == ["StoredToken in a test"]
@@ -295,15 +197,8 @@ def test_a_proxys_password_is_nowhere(place: Path, hub: TestHub) -> None:
             proxy.close()
             assert use.wharf("status", "--json") == 0
             use.call("Downloads.Download", repo="org/secrets-proxied", force=True)
-            log = box.log.encode()
-            others = new_user().do(read_process, box.pid)
-            places = {
-                "the log": log,
-                **{f"answer {i}": said for i, said in enumerate(use.said)},
-                **files_of(place),
-                **others,
-                **DAEMON.do(read_process, box.pid),
-            }
+            places = places_of(box, place, use.said)
+            del places["/proc/PID/environ"]  # root's: it is there that it was given
             assert occurrences(places, needles()) == []
     finally:
         proxy.close()

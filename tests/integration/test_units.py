@@ -150,6 +150,12 @@ def test_the_daemon_needs_no_other_system_calls(installed: Path, hub: TestHub) -
         daemon.download("units/public")
         daemon.download("wonderland/units-private", HF_TOKEN="hf_alice")
         assert daemon.wharf("status").returncode == 0
+        # What a push takes in is staged, shared with the cache and sent.
+        file = directory / "pushed.bin"
+        file.write_bytes(os.urandom(2_000_000))
+        file.chmod(0o644)
+        upload = ["upload", "wonderland/units-private", str(file)]
+        assert daemon.wharf(*upload, HF_TOKEN="hf_alice").returncode == 0, daemon.log
         # strace passes no signal on: the daemon itself is its child.
         children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
         os.kill(int(children[0]), 1)

@@ -177,6 +177,26 @@ TEST_CASE("who reads slowly is not dropped as long as it reads") {
     CHECK(harness.server.connections() == 1);
 }
 
+TEST_CASE("who reads a little now and then keeps an answer for a limited time") {
+    ServerOptions options;
+    options.write_timeout = 100ms;
+    options.slowest_reading = 40'000'000; // 100 ms more for the answer
+    Harness harness{options};
+    RawClient client{harness};
+    client.send(RawClient::message("Letters", R"({"count":4000000})"));
+    const auto begin = std::chrono::steady_clock::now();
+    std::string buffer(8'000, '\0');
+    harness.run_until([&] {
+        wharf::protocol::receive_some(client.fd.value(), buffer, nullptr);
+        const auto pause = std::chrono::steady_clock::now() + 5ms;
+        while (std::chrono::steady_clock::now() < pause) {
+            harness.run_ready();
+        }
+        return harness.server.connections() == 0;
+    });
+    CHECK(std::chrono::steady_clock::now() - begin >= 200ms);
+}
+
 TEST_CASE("what clients send at once has a budget") {
     ServerOptions options;
     options.buffer_budget = 300'000;

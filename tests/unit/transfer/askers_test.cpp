@@ -32,6 +32,19 @@ TEST_CASE("we ask in the name of the first one, and of the next when he leaves")
     CHECK(askers.empty());
 }
 
+TEST_CASE("one who may ask goes before those who may not") {
+    Askers askers;
+    const auto alice = askers.add(source("org/a", "alice"));
+    const auto bob = askers.add(source("org/b", "bob"));
+    const auto is_bob = [](const FileSource& asker) { return asker.token == Token{"bob"}; };
+    CHECK(askers.put_first(is_bob));
+    CHECK(askers.lead()->repo.name == "org/b");
+    CHECK_FALSE(askers.leave(alice));
+    askers.refuse(bob->source, Error{ErrorKind::gated, "no"});
+    CHECK_FALSE(askers.put_first(is_bob)); // who was refused is not asked for
+    CHECK(askers.leave(bob) == false);
+}
+
 TEST_CASE("a refusal is for those who ask by the same repo and token") {
     Askers askers;
     const auto alice = askers.add(source("org/a", "alice"));

@@ -5,6 +5,8 @@
 #include "tests/unit/net/client_fixture.hpp"
 #include "tests/unit/store/fixture.hpp"
 
+#include <boost/asio/post.hpp>
+
 using namespace wharf;
 using namespace std::chrono_literals;
 using hub::FileSource;
@@ -86,7 +88,10 @@ struct Fixture {
     scheduling::RateGate gate;
     net::Url endpoint =
         net::Url::parse("http://127.0.0.1:" + std::to_string(server.port())).value();
-    transfer::Lanes lanes{threads, test::quick_options(), endpoint, {}};
+    transfer::Lanes lanes{threads, test::quick_options(), endpoint,
+                          [this](const hub::QuotaNews& news) {
+                              asio::post(context, [this, news] { gate.observe(news); });
+                          }};
     scheduling::Connections connections{{}};
     scheduling::Bandwidth bandwidth{context.get_executor()};
     transfer::Flights flights{{.executor = context.get_executor(),
@@ -193,6 +198,47 @@ TEST_CASE("who is refused hears it of his own repo, and the next one is asked fo
         CHECK(first.error->message().find("fetching hush.bin: ") == 0);
         CHECK_FALSE(second.error);
         check_silent_about(alice, second);
+    }
+}
+
+TEST_CASE("nobody waits for the quota that another one has used up") {
+    const auto limited = [](const std::string& request) {
+        return request.find("hf_alice") != std::string::npos
+                   ? said("429 Slow", "Retry-After: 3000\r\n", "")
+                   : said("200 OK", "", content);
+    };
+    SUBCASE("he is there when it turns out") {
+        Fixture box{limited};
+        Heard first;
+        Heard second;
+        box.both(first, second);
+        CHECK_FALSE(second.error);
+        CHECK_FALSE(first.error); // the bytes are there for both
+    }
+    SUBCASE("he comes while the first one waits") {
+        Fixture box{limited};
+        hub::QuotaNews news;
+        news.host = box.endpoint.authority();
+        news.account = {.token = alice.token, .bucket = hub::Bucket::files};
+        news.at = BootClock::now();
+        news.refused = true;
+        news.wait = 200s;
+        box.gate.observe(news);
+        Heard first;
+        Heard second;
+        const auto story = [&]() -> Awaitable<> {
+            async::TaskGroup asking{box.context.get_executor()};
+            asking.spawn("alice", box.hear(alice, &first));
+            while (first.reasons.empty()) {
+                co_await async::sleep_for(1ms);
+            }
+            asking.spawn("bob", box.hear(bob, &second));
+            co_await asking.join();
+            co_await box.flights.stop();
+        };
+        test::run(story(), box.context, 20s);
+        CHECK_FALSE(second.error);
+        CHECK_FALSE(first.error);
     }
 }
 
