@@ -136,6 +136,20 @@ class TestFolder:
         assert (ended.code, ended.out) == (0, PR + "\n")
         assert uploads.only.order["create_pr"] is True
 
+    @pytest.mark.parametrize(
+        "result, said",
+        [
+            ({"files": 2, "bytes_sent": 5_000}, "2 files, 5.0 kB sent in 0s\n"),
+            ({"files": 2, "bytes_sent": 0}, "2 files in 0s\n"),
+            ({"files": 0, "bytes_sent": 0}, "files deleted in 0s\n"),
+        ],
+    )
+    def test_the_summary_counts_what_there_was(self, wharf, uploads, tree, result, said):
+        """Small files go within the commit: "0 B sent" would read as if they had not arrived."""
+        uploads.steps = [{"job": 3}, pushed(**result)]
+        ended = wharf.run("upload", REPO, tree)
+        assert ended.err == said
+
     def test_json(self, wharf, uploads, tree):
         uploads.steps = [{"job": 3}, pushing(), pushed(commits=2, files=4, warnings=["big"])]
         ended = wharf.run("upload", REPO, tree, "--json")

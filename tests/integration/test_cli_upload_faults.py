@@ -103,6 +103,24 @@ class TestFaults:
         ended = wharf.run("upload", REPO, tree, "--parent-commit", "f" * 40)
         assert ended.code == 1 and said in ended.err and ended.out == ""
 
+    @pytest.mark.parametrize(
+        "name, code",
+        [("Unauthorized", 4), ("RepoNotFound", 3), ("Offline", 5), ("NoSpace", 6)],
+    )
+    def test_a_job_that_may_do_better_is_named(self, wharf, uploads, tree, name, code):
+        uploads.steps = [{"job": 3}, failure(name, "no", "do this")]
+        ended = wharf.run("upload", REPO, tree)
+        assert ended.code == code
+        assert "hint: do this; then `wharf jobs retry 3` pushes" in ended.err
+        attached = wharf.run("upload", REPO, tree, "--attached")
+        assert attached.code == code and "retry" not in attached.err
+
+    @pytest.mark.parametrize("name, code", [("InvalidRequest", 2), ("FileNotFound", 3), ("Conflict", 1)])
+    def test_a_job_that_would_fail_again_is_not(self, wharf, uploads, tree, name, code):
+        uploads.steps = [{"job": 3}, failure(name, "not as it is", "mend it")]
+        ended = wharf.run("upload", REPO, tree)
+        assert ended.code == code and ended.err.endswith("hint: mend it\n")
+
     def test_a_refusal_while_staging_gives_the_upload_up(self, wharf, uploads, tree):
         wharf.daemon.on(UPLOADS + "Add", lambda _: [failure("QuotaExceeded", "too much", "")])
         wharf.daemon._file_scripts.clear()
