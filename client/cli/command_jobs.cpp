@@ -53,7 +53,9 @@ std::string describe_outcome(const JobsActCommand& command, const Job& job) {
     }
     const ActionWords words = words_for(command.action);
     std::string rest;
-    if (words.keeps_bytes) {
+    if (cancelled && job.is_push()) {
+        rest = "; its files are not kept, and commits that were made stay";
+    } else if (words.keeps_bytes) {
         rest = job.is_push() ? "; what it sent stays" : "; what it fetched stays";
     } else if (command.action == JobAction::prioritize) {
         rest = printable(job.priority);

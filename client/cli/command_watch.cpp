@@ -44,9 +44,11 @@ void check_done(const Job& job) {
         throw failure_of(job);
     }
     if (job.state == "cancelled") {
+        const std::string hint =
+            job.is_push() ? "its files are not kept: push again what is still to be pushed"
+                          : fmt::format("`wharf jobs retry {}` does it once more", job.id);
         throw Failure{ExitCode::failed, "org.wharf.Cancelled",
-                      fmt::format("job {} was cancelled", job.id),
-                      fmt::format("`wharf jobs retry {}` does it once more", job.id)};
+                      fmt::format("job {} was cancelled", job.id), hint};
     }
     if (job.state == "paused") {
         throw Failure{

@@ -29,13 +29,17 @@ void print_job(std::int64_t job, const UploadOrder& order, const Session& sessio
     }
 }
 
-/// The line that stays: "3 files, 4.0 GB sent in 13s".
+/// The line that stays: "3 files, 4.0 GB sent in 13s". Small files go within the commit and
+/// deletions have no bytes: of those nothing is counted as sent.
 std::string summary(const UploadResult& result, std::chrono::seconds elapsed) {
     if (result.commits == 0) {
         return "nothing had changed: no commit was made";
     }
-    std::string out = fmt::format("{}, {} sent in {}", count(result.files, "file"),
-                                  format_size(result.bytes_sent), format_duration(elapsed));
+    std::string out = result.files == 0 ? "files deleted" : count(result.files, "file");
+    if (result.bytes_sent > 0) {
+        out += fmt::format(", {} sent", format_size(result.bytes_sent));
+    }
+    out += fmt::format(" in {}", format_duration(elapsed));
     if (result.commits > 1) {
         out += fmt::format(", {} commits", result.commits);
     }

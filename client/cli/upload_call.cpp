@@ -45,10 +45,31 @@ Failure interrupted(std::optional<std::int64_t> job, bool attached) {
                         *job)};
 }
 
-/// The daemon went away. What it had taken over, it goes on with.
-Failure left_alone(const Failure& why, std::optional<std::int64_t> job, bool attached) {
-    if (attached || why.code() != ExitCode::no_daemon) {
+/// Whether a job may do better with the same files once somebody has done something about it.
+bool may_do_better(const Failure& why) {
+    const ExitCode code = why.code();
+    return code == ExitCode::refused || code == ExitCode::offline || code == ExitCode::no_space ||
+           (code == ExitCode::not_found && why.name() != "org.wharf.FileNotFound");
+}
+
+/// The push failed, and the daemon keeps the files.
+Failure failed(const Failure& why, std::optional<std::int64_t> job) {
+    if (!job || !may_do_better(why)) {
         return why;
+    }
+    const std::string retry =
+        fmt::format("`wharf jobs retry {}` pushes what the daemon has taken already", *job);
+    return {why.code(), why.name(), why.message(),
+            why.hint().empty() ? retry : fmt::format("{}; then {}", why.hint(), retry)};
+}
+
+/// The push did not come to its end here. What the daemon had taken over, it goes on with.
+Failure left_alone(const Failure& why, std::optional<std::int64_t> job, bool attached) {
+    if (attached) {
+        return why;
+    }
+    if (why.code() != ExitCode::no_daemon) {
+        return failed(why, job);
     }
     return {why.code(), why.name(), why.message(),
             job ? fmt::format("the push is safe with the daemon and goes on when it runs again: "

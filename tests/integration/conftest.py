@@ -14,9 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.hub import TestHub
 from tests.support.client_venvs import CLIENTS
 from tests.support.daemon import Daemon
+from tests.support.fake_uploads import FakeUploads, write_files
 from tests.support.official_client import OfficialClient
 from tests.support.trials import QUICK, watched
 from tests.support.users import place_of_daemon
+from tests.support.wharf_command import Wharf
 
 
 # A run in the background of a shell script ignores these, and every program inherits that: the
@@ -76,3 +78,24 @@ def place() -> Iterator[Path]:
     """Where a daemon of an account of its own may live, with users who come from elsewhere."""
     with place_of_daemon() as place:
         yield place
+
+
+@pytest.fixture
+def wharf(tmp_path: Path) -> Iterator[Wharf]:
+    """The command, with a stand-in for the daemon."""
+    command = Wharf(tmp_path)
+    yield command
+    command.daemon.close()
+
+
+@pytest.fixture
+def uploads(wharf: Wharf) -> FakeUploads:
+    return FakeUploads(wharf.daemon)
+
+
+@pytest.fixture
+def tree(wharf: Wharf) -> Path:
+    """A small folder to push."""
+    folder = wharf.folder / "tree"
+    write_files(folder, a="1", b__c="22", b__d__e="333", z="")
+    return folder

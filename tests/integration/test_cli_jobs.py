@@ -139,6 +139,15 @@ class TestActions:
         ended = wharf.run("jobs", verb, "12")
         assert (ended.code, ended.out) == (0, "job 12 had ended already: done\n")
 
+    def test_a_cancelled_push_keeps_no_files(self, wharf):
+        """The daemon would refuse to retry it, so nobody is told to."""
+        cancelled = job(state="cancelled", kind="commit")
+        wharf.daemon.on(JOBS + "Cancel", lambda _: [{"job": cancelled}])
+        assert "its files are not kept" in wharf.run("jobs", "cancel", "12").out
+        wharf.daemon.on(JOBS + "Watch", lambda _: [{"job": cancelled, "files": []}])
+        ended = wharf.run("jobs", "watch", "12")
+        assert ended.code == 1 and "retry" not in ended.err and "push again" in ended.err
+
     def test_prioritize(self, wharf):
         wharf.daemon.on(
             JOBS + "Prioritize",

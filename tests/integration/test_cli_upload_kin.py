@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.support.fake_uploads import URL, FakeUploads, pushed
-from tests.support.wharf_command import Wharf
+from tests.support.fake_uploads import URL, pushed
 
 REPO = "org/model"
 PR = "https://hub.example/org/model/discussions/3"
-
-
-@pytest.fixture
-def wharf(tmp_path: Path) -> Iterator[Wharf]:
-    command = Wharf(tmp_path)
-    yield command
-    command.daemon.close()
-
-
-@pytest.fixture
-def uploads(wharf: Wharf) -> FakeUploads:
-    return FakeUploads(wharf.daemon)
-
-
-@pytest.fixture
-def tree(wharf: Wharf) -> Path:
-    folder = wharf.folder / "tree"
-    (folder / "b").mkdir(parents=True)
-    for name, text in (("a", "1"), ("b/c", "22"), ("b/e", "333")):
-        (folder / name).write_text(text)
-    return folder
 
 
 class TestLargeFolder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.support.fake_daemon import FakeDaemon
@@ -39,6 +40,14 @@ def pushing(**changes: Any) -> dict[str, Any]:
         "files": [],
     }
     return {"progress": state | changes}
+
+
+def write_files(folder: Path, **files: str) -> None:
+    """Files by their paths, with "/" written as "__"."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 @dataclass
