@@ -188,5 +188,6 @@ def test_limits_have_room_for_what_can_be_configured(installed: Path) -> None:
     assert budget and clients
     assert settings(unit, "MemoryMax") == ["1G"] and 4 * int(budget[1]) <= 1024
     assert int(settings(unit, "LimitNOFILE")[0]) >= 64 * int(clients[1])
-    assert int(settings(unit, "TasksMax")[0]) >= 64 + 32, "the most io_threads, and the others"
+    tasks = int(settings(unit, "TasksMax")[0])
+    assert tasks >= 64 + 64 + 64, "hanging look-ups, hanging files, and the others"
     assert settings(unit, "LimitCORE") == ["0"]
