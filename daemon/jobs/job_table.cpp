@@ -14,6 +14,8 @@ namespace {
 
 /// So that nobody's script can fill memory and disk with jobs.
 constexpr std::size_t most_jobs_of_account = 10'000;
+/// Of the names, patterns and messages of all of them: a job may have more than a MiB.
+constexpr std::size_t most_text_of_account = std::size_t{16} << 20;
 
 constexpr std::chrono::hours trim_period{1};
 
@@ -22,6 +24,21 @@ bool is_refusal(const Error& error) noexcept {
     return hub::is_refusal(error) || error.kind() == ErrorKind::revision_not_found ||
            error.kind() == ErrorKind::file_not_found || error.kind() == ErrorKind::conflict ||
            error.kind() == ErrorKind::quota;
+}
+
+/// Bytes that an order keeps in memory beyond what every job does.
+std::size_t text_in(const Order& order) {
+    if (order.is_push()) {
+        return order.push().summary.size() + order.push().description.size();
+    }
+    const Filter& filter = order.download().filter;
+    std::size_t bytes = 0;
+    for (const auto* texts : {&filter.files, &filter.include, &filter.exclude}) {
+        for (const auto& text : *texts) {
+            bytes += sizeof text + text.size();
+        }
+    }
+    return bytes;
 }
 
 /// What a sealed token belongs to: it opens for this job of this account only.
@@ -213,7 +230,7 @@ std::shared_ptr<Job> JobTable::join_or_add(Order order, Priority priority) {
 }
 
 std::shared_ptr<Job> JobTable::add_new(Order order, Priority priority) {
-    require_few_jobs(order.uid);
+    require_few_jobs(order);
     require_place_in_queue(order.uid);
     JobRecord record;
     record.id = context_.store.next_id();
@@ -230,13 +247,22 @@ std::shared_ptr<Job> JobTable::add(JobRecord record) {
     return job;
 }
 
-void JobTable::require_few_jobs(uid_t uid) const {
-    const auto count = std::ranges::count_if(
-        jobs_, [uid](const auto& entry) { return entry.second->record().order.uid == uid; });
-    if (static_cast<std::size_t>(count) >= most_jobs_of_account) {
-        throw Error{ErrorKind::invalid_request,
-                    fmt::format("this account has {} jobs that are not over", count),
-                    "wait until some are done, or cancel some"};
+void JobTable::require_few_jobs(const Order& more) const {
+    std::size_t count = 0;
+    std::size_t text = text_in(more);
+    for (const auto& [id, job] : jobs_) {
+        const Order& order = job->record().order;
+        if (order.uid == more.uid) {
+            ++count;
+            text += text_in(order);
+        }
+    }
+    if (count >= most_jobs_of_account || text > most_text_of_account) {
+        throw Error{
+            ErrorKind::invalid_request,
+            fmt::format("this account has {} jobs that are not over{}", count,
+                        count < most_jobs_of_account ? ", with very long lists of files" : ""),
+            "wait until some are done, or cancel some"};
     }
 }
 

@@ -149,7 +149,7 @@ class JobTable {
     Result<hub::Token> token_of(const JobRecord& record) const;
     hub::Token stored_token(uid_t uid) const;
     void sweep();
-    void require_few_jobs(uid_t uid) const;
+    void require_few_jobs(const Order& more) const;
     Awaitable<std::shared_ptr<Job>> find_unfinished(std::uint64_t id, Viewer viewer);
     void audit(const JobRecord& record, Viewer viewer, std::string_view done) noexcept;
     access::QuotaLimits limits_of(uid_t uid) const;

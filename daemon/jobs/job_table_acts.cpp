@@ -156,6 +156,7 @@ Awaitable<JobInfo> JobTable::retry(std::uint64_t id, Viewer viewer, hub::Token t
                                 record->order.push().attached ? "was attached" : "was cancelled"),
                     "push them again"};
     }
+    require_few_jobs(record->order);
     require_place_in_queue(record->order.uid);
     const bool was_given = !token.empty() && viewer.uid == record->order.uid;
     if (!was_given) {

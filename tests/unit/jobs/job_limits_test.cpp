@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 using namespace wharf::jobs;
 using namespace wharf::jobs::test;
@@ -105,7 +107,56 @@ Awaitable<> over_quota() {
     co_await scene.table.stop();
 }
 
+Order with_a_long_list(const std::string& repo, uid_t uid = 1000) {
+    Order asked = order(repo, {}, uid);
+    asked.download().filter.files.assign(3, std::string(std::size_t{1} << 20, 'n'));
+    return asked;
+}
+
+/// Whether asking for it is refused for the length of what the account has asked for.
+bool is_too_long(Scene& scene, const Order& asked) {
+    try {
+        static_cast<void>(scene.table.ask(asked, Priority::normal));
+        return false;
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::invalid_request);
+        CHECK(error.message().find("very long lists") != std::string::npos);
+        return true;
+    }
+}
+
+Awaitable<> long_lists() {
+    const TempDir dir;
+    Scene scene{co_await wharf::asio::this_coro::executor, dir.path()};
+    std::vector<std::unique_ptr<Watch>> watched;
+    for (const char* repo : {"a", "b", "c", "d", "e"}) { // 15 MiB
+        watched.push_back(scene.table.ask(with_a_long_list(repo), Priority::normal));
+    }
+    co_await settle(&scene);
+    CHECK(is_too_long(scene, with_a_long_list("f")));
+    CHECK_FALSE(is_too_long(scene, with_a_long_list("a"))); // joins
+    CHECK_FALSE(is_too_long(scene, order("f")));
+    CHECK_FALSE(is_too_long(scene, with_a_long_list("f", 1001))); // another's share is his own
+    co_await scene.table.cancel(watched.front()->job().record().id, viewer);
+    co_await settle(&scene);
+    CHECK_FALSE(is_too_long(scene, with_a_long_list("g")));
+    const auto g = scene.table.ask(with_a_long_list("g"), Priority::normal);
+    std::string message;
+    try { // what was cancelled does not come back above it
+        static_cast<void>(
+            co_await scene.table.retry(watched.front()->job().record().id, viewer, {}));
+    } catch (const Error& error) {
+        message = error.message();
+    }
+    CHECK(message.find("very long lists") != std::string::npos);
+    co_await scene.table.stop();
+}
+
 } // namespace
+
+TEST_CASE("what an account asks for takes only so much memory") {
+    wharf::test::run(long_lists());
+}
 
 TEST_CASE("an account has only so many jobs running and waiting") {
     wharf::test::run(running_and_queued());
