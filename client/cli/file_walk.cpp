@@ -154,7 +154,12 @@ int open_flags(const FoundFile& file) {
 }
 
 Error unreadable(const FoundFile& file, int error_number) {
-    return system_error(fmt::format("reading '{}'", printable(file.shown)), error_number);
+    const Error error =
+        system_error(fmt::format("reading '{}'", printable(file.shown)), error_number);
+    const bool closed = error_number == EACCES || error_number == EPERM;
+    return closed ? Error{error.kind(), error.message(),
+                          "make it readable for you, or leave it out with --exclude"}
+                  : error;
 }
 
 } // namespace
