@@ -131,6 +131,20 @@ void hand_over(const UploadPlan& plan, UploadCall& upload) {
     upload.flush();
 }
 
+/// A push that finds no room for copies can still be made without.
+void hand_over_if_there_is_room(const UploadPlan& plan, UploadCall& upload) {
+    try {
+        hand_over(plan, upload);
+    } catch (const Failure& failure) {
+        if (failure.code() != protocol::ExitCode::no_space) {
+            throw;
+        }
+        throw Failure{failure.code(), failure.name(), failure.message(),
+                      fmt::format("{}{}or push with --attached, which makes no copy",
+                                  failure.hint(), failure.hint().empty() ? "" : "; ")};
+    }
+}
+
 UploadPlan make_plan(const UploadCommand& command, ProgressDisplay& display) {
     UploadPlan plan = plan_upload(command.what, look_at).value();
     if (command.folder_only && plan.is_file) {
@@ -171,7 +185,7 @@ void push_once(const UploadPlan& plan, const UploadCommand& command, const Sessi
     StagingProgress progress{seen, display};
     const auto on_added = [&](const AddedChanges& added) { progress.show(added); };
     UploadCall upload = before_submit([&] { return UploadCall{daemon, order, on_added}; });
-    before_submit([&] { hand_over(plan, upload); });
+    before_submit([&] { hand_over_if_there_is_room(plan, upload); });
     finish_push(upload, order, command.commit.detach, session, display);
 }
 

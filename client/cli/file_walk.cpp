@@ -52,6 +52,14 @@ bool has_vanished(int error_number) {
     return error_number == ENOENT || error_number == ENOTDIR;
 }
 
+Error unreadable(const std::string& shown, int error_number) {
+    const Error error = system_error(fmt::format("reading '{}'", printable(shown)), error_number);
+    const bool closed = error_number == EACCES || error_number == EPERM;
+    return closed ? Error{error.kind(), error.message(),
+                          "make it readable for you, or leave it out with --exclude"}
+                  : error;
+}
+
 std::string joined(const std::string& folder, const std::string& name) {
     return folder.empty() ? name : folder + (folder.ends_with('/') ? "" : "/") + name;
 }
@@ -140,8 +148,7 @@ class Walk {
 
     void report(int error_number, const std::string& path, const std::string& shown) const {
         if (!has_vanished(error_number) && !is_excluded(path)) {
-            events_.on_fault(
-                system_error(fmt::format("reading '{}'", printable(shown)), error_number));
+            events_.on_fault(unreadable(shown, error_number));
         }
     }
 
@@ -153,10 +160,6 @@ int open_flags(const FoundFile& file) {
     return O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (file.follow ? 0 : O_NOFOLLOW);
 }
 
-Error unreadable(const FoundFile& file, int error_number) {
-    return system_error(fmt::format("reading '{}'", printable(file.shown)), error_number);
-}
-
 } // namespace
 
 void find_files(const UploadPlan& plan, const WalkEvents& events) {
@@ -165,7 +168,7 @@ void find_files(const UploadPlan& plan, const WalkEvents& events) {
         if (::stat(plan.local_path.c_str(), &file.status) == 0) {
             events.on_file(file);
         } else if (!has_vanished(errno)) {
-            events.on_fault(unreadable(file, errno));
+            events.on_fault(unreadable(file.shown, errno));
         }
         return;
     }
@@ -182,12 +185,12 @@ OpenedFile open_file(const FoundFile& file) {
     OpenedFile opened{{adopt_fd, ::openat(file.folder, file.name.c_str(), open_flags(file))}, {}};
     if (!opened.descriptor) {
         if (!has_vanished(errno)) {
-            throw unreadable(file, errno);
+            throw unreadable(file.shown, errno);
         }
         return opened;
     }
     if (::fstat(opened.descriptor.value(), &opened.status) != 0) {
-        throw unreadable(file, errno);
+        throw unreadable(file.shown, errno);
     }
     if (!S_ISREG(opened.status.st_mode)) {
         throw Error{ErrorKind::storage,
@@ -199,7 +202,7 @@ OpenedFile open_file(const FoundFile& file) {
 Result<void> check_readable(const FoundFile& file) {
     if (::faccessat(file.folder, file.name.c_str(), R_OK, AT_EACCESS) != 0 &&
         !has_vanished(errno)) {
-        return unreadable(file, errno);
+        return unreadable(file.shown, errno);
     }
     return boost::system::in_place_value;
 }

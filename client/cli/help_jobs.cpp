@@ -129,7 +129,7 @@ constexpr std::string_view cancel_help =
     R"help(Usage: wharf jobs cancel [OPTIONS] ID...
 
 Ends jobs for everybody who waits for them. What was fetched or sent stays, and so do
-commits that were made; the copies of files that were still to be pushed are removed, and
+commits that were made; copies of files that were still to be pushed are removed, and
 such a job cannot be retried. A job that has ended already is no failure.
 
 Options:

@@ -51,6 +51,9 @@ void ProgressDisplay::show(const Progress& progress, Clock::time_point now) {
     if (!latest_.is_listed()) { // before the listing nothing tells what was there already
         bytes_at_start_ = progress.bytes_done;
     }
+    if (progress.state != latest_.state) { // how fast it was tells nothing of the new state
+        meter_ = SpeedMeter{};
+    }
     meter_.update(progress.bytes_per_second, now);
     latest_ = progress;
     const auto since = now - last_drawn_;

@@ -38,6 +38,17 @@ Awaitable<> create_repo(hub::UploadClient& hub, hub::CommitTarget target, bool i
     co_await hub.create_repo(target.repo, is_private, target.token);
 }
 
+/// What a rule of the repo kept out of the push, so that nobody looks for it there.
+std::optional<std::string> name_ignored(const std::vector<PushChange>& changes) {
+    const auto first = std::ranges::find_if(changes, &PushChange::ignored);
+    if (first == changes.end()) {
+        return std::nullopt;
+    }
+    const auto number = std::ranges::count_if(changes, &PushChange::ignored);
+    const std::string others = number > 1 ? fmt::format(" and {} more", number - 1) : "";
+    return fmt::format("left out by .gitignore: '{}'{}", first->path, others);
+}
+
 Awaitable<> create_branch(hub::UploadClient& hub, hub::CommitTarget target) {
     co_await hub.create_branch(std::move(target));
 }
@@ -124,8 +135,9 @@ Awaitable<std::string> UploadWork::head() {
 
 Awaitable<> UploadWork::create_missing(Error error) {
     const bool lacks_repo = error.kind() == ErrorKind::repo_not_found && !repo_made_;
-    const bool lacks_branch =
-        error.kind() == ErrorKind::revision_not_found && !branch_made_ && !to_pull_request();
+    // "refs/pr/7" without such a pull request is no name for a new branch.
+    const bool lacks_branch = error.kind() == ErrorKind::revision_not_found && !branch_made_ &&
+                              !to_pull_request() && !record_.order.revision.starts_with("refs/");
     if (!order_.create || (!lacks_repo && !lacks_branch)) {
         throw error;
     }
@@ -289,6 +301,9 @@ Awaitable<> UploadWork::finish() {
             return change.commit != 0 && !change.is_deletion() && !change.ignored &&
                    !change.is_no_op();
         }));
+    if (auto ignored = name_ignored(state_.changes)) {
+        outcome.warnings.push_back(std::move(*ignored));
+    }
     record_.order.commit = commit;
     changed_();
     if (!order_.attached && outcome.commits > 0) {

@@ -139,7 +139,7 @@ class TestFolder:
     @pytest.mark.parametrize(
         "result, said",
         [
-            ({"files": 2, "bytes_sent": 5_000}, "2 files, 5.0 kB sent in 0s\n"),
+            ({"files": 2, "bytes_sent": 5_000}, "2 files, 5.0 KB sent in 0s\n"),
             ({"files": 2, "bytes_sent": 0}, "2 files in 0s\n"),
             ({"files": 0, "bytes_sent": 0}, "files deleted in 0s\n"),
         ],

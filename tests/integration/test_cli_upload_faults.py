@@ -75,6 +75,7 @@ class TestFaults:
                 ended = user.run(binary(), "--socket", nowhere, "upload", REPO, str(folder))
                 assert ended.returncode == 1, ended
                 assert f"reading '{closed}': Permission denied" in ended.stderr
+                assert "or leave it out with --exclude" in ended.stderr
                 skipping = [str(folder), "--exclude", "b/*", "--exclude", "d/"]
                 ended = user.run(binary(), "--socket", nowhere, "upload", REPO, *skipping)
                 assert ended.returncode == 8, ended
@@ -122,7 +123,9 @@ class TestFaults:
         assert ended.code == code and ended.err.endswith("hint: mend it\n")
 
     def test_a_refusal_while_staging_gives_the_upload_up(self, wharf, uploads, tree):
-        wharf.daemon.on(UPLOADS + "Add", lambda _: [failure("QuotaExceeded", "too much", "")])
+        wharf.daemon.on(UPLOADS + "Add", lambda _: [failure("QuotaExceeded", "too much", "ask for more")])
         wharf.daemon._file_scripts.clear()
-        assert wharf.run("upload", REPO, tree).code == 6
+        ended = wharf.run("upload", REPO, tree)
+        assert ended.code == 6
+        assert "hint: or push with --attached" not in ended.err and "--attached" in ended.err
         assert uploads.only.state == "discarded"

@@ -120,6 +120,16 @@ def test_a_branch_is_made(box: Daemon, hub: TestHub, make: Make) -> None:
     assert tree(hub, repo) == {"config.json": b"{}"}
 
 
+def test_a_pull_request_that_is_missing_is_no_branch_to_make(
+    box: Daemon, hub: TestHub, make: Make
+) -> None:
+    repo = make()
+    with pytest.raises(CallFailed) as caught:
+        push(box, repo, {"a.txt": b"a"}, revision="refs/pr/7", create=True)
+    assert caught.value.name == "RevisionNotFound"
+    assert set(hub.admin.refs(repo)["branch"]) == {"main"}
+
+
 def test_a_pull_request(box: Daemon, hub: TestHub, make: Make) -> None:
     repo = make()
     before = head(hub, repo)
@@ -150,8 +160,10 @@ def test_gitignore_is_honoured(box: Daemon, hub: TestHub, make: Make) -> None:
     result = push(box, repo, {".gitignore": b"*.log\n", "a.log": b"no", "b.txt": b"yes"})
     assert sorted(tree(hub, repo)) == [".gitignore", "b.txt", "config.json"]
     assert result["files"] == 2
-    result = push(box, repo, {"c.log": b"no"})
+    assert result["warnings"] == ["left out by .gitignore: 'a.log'"]
+    result = push(box, repo, {"c.log": b"no", "d.log": b"no"})
     assert result["commits"] == 0 and len(titles(hub, repo)) == 1
+    assert result["warnings"] == ["left out by .gitignore: 'c.log' and 1 more"]
 
 
 def test_bad_metadata_is_explained(box: Daemon, hub: TestHub, make: Make) -> None:

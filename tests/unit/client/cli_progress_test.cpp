@@ -1,7 +1,13 @@
+#include "base/unique_fd.hpp"
+#include "client/cli/progress_display.hpp"
 #include "client/cli/progress_view.hpp"
 #include "client/cli/text.hpp"
 
 #include <doctest/doctest.h>
+
+#include <array>
+#include <fcntl.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using namespace wharf::cli;
@@ -35,6 +41,27 @@ TEST_CASE("the speed is smoothed over seconds") {
     CHECK(soon < 115);
     CHECK(meter.update(200, start + 60s) == doctest::Approx(200).epsilon(0.01));
     CHECK(meter.update(0, start + 59s) == doctest::Approx(200).epsilon(0.01)); // a clock set back
+}
+
+TEST_CASE("the speed of staging is not that of what comes after it") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    const wharf::UniqueFd reading{wharf::adopt_fd, ends[0]};
+    const wharf::UniqueFd writing{wharf::adopt_fd, ends[1]};
+    ProgressDisplay display{writing.value(), ProgressDisplay::Mode::lines, Terminal{}};
+    Progress progress = half_way();
+    progress.state = "staging";
+    progress.bytes_per_second = 400'000'000;
+    const ProgressDisplay::Clock::time_point start{};
+    display.show(progress, start);
+    progress.state = "running";
+    progress.bytes_per_second = 0; // files are hashed first
+    display.show(progress, start + 1s);
+    std::array<char, 400> text{};
+    const auto size = ::read(reading.value(), text.data(), text.size());
+    REQUIRE(size > 0);
+    CHECK(std::string_view{text.data(), static_cast<std::size_t>(size)}.ends_with(
+        "12/40 files, 1.2 GB of 4.0 GB, 0 B/s\n"));
 }
 
 TEST_CASE("one line for a log") {
