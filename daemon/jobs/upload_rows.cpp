@@ -116,6 +116,7 @@ struct UploadRows::Statements {
           insert{database, "INSERT INTO change (upload, number, kind, path, below, staged, size, "
                            "hashes, from_path, from_type, from_repo, from_revision) "
                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+          size{database, "SELECT count(*) FROM change WHERE upload = ?"},
           load{database, "SELECT number, kind, path, below, staged, size, hashes, from_path, "
                          "from_type, from_repo, from_revision, mode, ignored, remote, oid, sent, "
                          "commit_number, done FROM change WHERE upload = ? ORDER BY number"},
@@ -155,6 +156,7 @@ struct UploadRows::Statements {
     sqlite::Statement create;
     sqlite::Statement last;
     sqlite::Statement insert;
+    sqlite::Statement size;
     sqlite::Statement load;
     sqlite::Statement commits;
     sqlite::Statement pending;
@@ -232,6 +234,14 @@ void UploadRows::add(std::uint64_t upload, std::span<const PushChange> changes) 
                                 change.hashes, change.from_path, type, name, revision);
     }
     transaction.commit();
+}
+
+std::size_t UploadRows::size_of(std::uint64_t upload) {
+    std::size_t size = 0;
+    for (const sqlite::Row row : statements_->size.use(upload)) {
+        size = static_cast<std::size_t>(row.integer(0));
+    }
+    return size;
 }
 
 PushState UploadRows::load(std::uint64_t upload) {

@@ -39,6 +39,9 @@ class UploadRows {
     /// Adds changes, with the numbers they have.
     void add(std::uint64_t upload, std::span<const PushChange> changes);
 
+    /// How many changes an upload has.
+    std::size_t size_of(std::uint64_t upload);
+
     PushState load(std::uint64_t upload);
 
     /// Writes what was found out about changes. A copy that became content is written whole.

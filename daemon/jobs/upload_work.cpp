@@ -56,8 +56,9 @@ Awaitable<> create_branch(hub::UploadClient& hub, hub::CommitTarget target) {
 } // namespace
 
 UploadWork::UploadWork(const UploadContext& context, const FindAttached& attached,
-                       JobRecord& record)
-    : context_{context}, attached_{attached}, record_{record}, order_{record.order.push()} {}
+                       Turns& large_pushes, JobRecord& record)
+    : context_{context}, attached_{attached}, large_pushes_{large_pushes}, record_{record},
+      order_{record.order.push()} {}
 
 Awaitable<> UploadWork::run(std::function<void()> changed) {
     changed_ = std::move(changed);
@@ -67,6 +68,7 @@ Awaitable<> UploadWork::run(std::function<void()> changed) {
         base_.clear();
     }};
     const auto upload = order_.upload;
+    const std::optional<Turns::Turn> turn = co_await turn_of_large();
     state_ = co_await context_.uploads.with_rows(
         [upload](UploadRows& rows) { return rows.load(upload); });
     if (state_.changes.empty()) {
@@ -81,6 +83,26 @@ Awaitable<> UploadWork::run(std::function<void()> changed) {
         co_await push_batch();
     }
     co_await finish();
+}
+
+/// Nothing if this push is not large.
+Awaitable<std::optional<Turns::Turn>> UploadWork::turn_of_large() {
+    const std::size_t size = co_await context_.uploads.with_rows(
+        [upload = order_.upload](UploadRows& rows) { return rows.size_of(upload); });
+    if (size <= large_push) {
+        co_return std::nullopt;
+    }
+    claimant_ = {.uid = record_.order.uid, .priority = record_.priority};
+    const ScopeExit begun{[this] { note_->reason.clear(); }};
+    note_->reason = "another push of many files is running";
+    changed_();
+    Turns::Turn turn = co_await large_pushes_.take(claimant_);
+    co_return std::optional<Turns::Turn>{std::move(turn)};
+}
+
+void UploadWork::priority_changed() {
+    claimant_.priority = record_.priority;
+    large_pushes_.reconsider();
 }
 
 Awaitable<bool> UploadWork::has_room() {

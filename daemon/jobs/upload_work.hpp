@@ -6,6 +6,7 @@
 #include "daemon/access/quota.hpp"
 #include "daemon/hub/commit_lines.hpp"
 #include "daemon/jobs/push_plan.hpp"
+#include "daemon/jobs/turns.hpp"
 #include "daemon/jobs/upload_store.hpp"
 #include "daemon/jobs/work.hpp"
 #include "daemon/store/staged_files.hpp"
@@ -39,6 +40,10 @@ struct UploadContext {
     std::size_t files_at_once = 8;
 };
 
+/// A push of more changes is a large one. While it runs a change takes some 600 bytes of memory, so
+/// of large ones only one of each class runs at a time.
+inline constexpr std::size_t large_push = 4'000;
+
 /// Finds a caller's file by upload and number of the change; null when he has gone.
 using FindAttached =
     std::function<const store::AttachedFile*(std::uint64_t upload, std::int64_t number)>;
@@ -52,15 +57,16 @@ using FindAttached =
 /// either our commit, or somebody else's, and then ours can never arrive any more.
 class UploadWork final : public Work {
   public:
-    /// Requires: context, `attached` and `record` outlive this.
-    UploadWork(const UploadContext& context, const FindAttached& attached, JobRecord& record);
+    /// Requires: all of them outlive this.
+    UploadWork(const UploadContext& context, const FindAttached& attached, Turns& large_pushes,
+               JobRecord& record);
 
     Awaitable<> run(std::function<void()> changed) override;
     Awaitable<bool> has_room() override;
     Progress progress() const override;
     std::uint64_t gained() const noexcept override;
     bool is_held_up() const override;
-    void priority_changed() override {} // the next connection is asked for with the new one
+    void priority_changed() override; // the next connection is asked for with the new one
 
   private:
     using Batch = std::vector<std::size_t>; ///< places in the list of changes
@@ -92,6 +98,7 @@ class UploadWork final : public Work {
     Awaitable<> share_with_cache(std::string commit);
     Awaitable<> share(std::string commit);
     Awaitable<> save(std::vector<PushChange> changes);
+    Awaitable<std::optional<Turns::Turn>> turn_of_large();
     bool has_left() const;
     void count();
 
@@ -129,7 +136,9 @@ class UploadWork final : public Work {
 
     const UploadContext& context_;
     const FindAttached& attached_;
+    Turns& large_pushes_;
     JobRecord& record_;
+    scheduling::Claimant claimant_; ///< of a turn among large pushes
     CommitOrder& order_;
     std::function<void()> changed_;
     std::shared_ptr<scheduling::WaitNote> note_ = std::make_shared<scheduling::WaitNote>();

@@ -389,8 +389,8 @@ Awaitable<> Uploads::discard(uid_t uid, std::uint64_t upload) {
     co_return;
 }
 
-std::unique_ptr<Work> Uploads::work_for(JobRecord& record) const {
-    return std::make_unique<UploadWork>(context_, find_attached_, record);
+std::unique_ptr<Work> Uploads::work_for(JobRecord& record) {
+    return std::make_unique<UploadWork>(context_, find_attached_, large_pushes_, record);
 }
 
 const store::AttachedFile* Uploads::attached(std::uint64_t upload, std::int64_t number) const {

@@ -91,7 +91,7 @@ class Uploads {
     Awaitable<> discard(uid_t uid, std::uint64_t upload);
 
     /// What a job does that is a push. Requires: this and `record` outlive it.
-    std::unique_ptr<Work> work_for(JobRecord& record) const;
+    std::unique_ptr<Work> work_for(JobRecord& record);
 
     /// The job needs what its upload keeps no more, or may be retried with it.
     void job_over(const JobRecord& record);
@@ -143,6 +143,7 @@ class Uploads {
     JobTable& table_;
     JobStore& jobs_;
     FindAttached find_attached_;
+    Turns large_pushes_{1};
     std::map<std::uint64_t, Draft> drafts_;
     std::map<std::uint64_t, std::map<std::int64_t, store::AttachedFile>> attached_;
     std::map<std::uint64_t, Kept> kept_; ///< all uploads

@@ -10,7 +10,7 @@ import pytest
 
 from tests.hub import TestHub
 from tests.support.daemon import Daemon
-from tests.support.job_calls import call, wait_for_state
+from tests.support.job_calls import call, job, wait_for_state
 from tests.support.pushes import (
     add,
     begin,
@@ -99,6 +99,28 @@ def test_one_that_is_paused_holds_up_nobody(box: Daemon, hub: TestHub, repo: str
     call(box, "Jobs.Resume", id=first)
     done(box, first)
     assert titles(hub, repo) == ["Second", "First"]
+
+
+def test_of_pushes_with_many_changes_one_runs_at_a_time(
+    box: Daemon, hub: TestHub, request: pytest.FixtureRequest
+) -> None:
+    repos = [new_repo(hub, f"{request.node.name}-{n}") for n in range(3)]
+    many = {f"{n}.txt": b"" for n in range(4_001)}
+    rule = hub.faults.add("stall", seconds=60, match={"path": repos[0]}, times=None)
+    first = submit(box, repos[0], many)
+    hub.faults.wait(rule, 1)
+    second = submit(box, repos[1], many)
+
+    def reason() -> str | None:
+        return job(box, second)["reason"]
+
+    waits = "another push of many files is running"
+    eventually(lambda: reason() == waits, "it says why it waits")
+    done(box, submit(box, repos[2], {"a.txt": b"3"}))  # a small one waits for neither
+    assert reason() == waits and titles(hub, repos[1]) == []
+    call(box, "Jobs.Cancel", id=first)
+    eventually(lambda: titles(hub, repos[1]) != [], "its turn has come")
+    call(box, "Jobs.Cancel", id=second)
 
 
 # --- Ends ---
