@@ -81,7 +81,14 @@ class UploadWork final : public Work {
         std::uint64_t gained() const noexcept;
     };
 
-    // The branch, and what is asked of the Hub (upload_work.cpp).
+    // One batch after the other (upload_work.cpp).
+    Awaitable<std::optional<Turns::Turn>> turn_of_large();
+    Awaitable<> push_batch();
+    Awaitable<> save(std::vector<PushChange> changes);
+    bool has_left() const;
+    void count();
+
+    // The branch, and what is asked of the Hub (upload_branch.cpp).
     hub::CommitTarget target() const;
     bool to_pull_request() const noexcept { return order_.create_pr; }
     transfer::Way way() const;
@@ -89,18 +96,12 @@ class UploadWork final : public Work {
                     unsigned most_failures = scheduling::RetryPolicy{}.max_failures);
     Awaitable<std::string> head();
     Awaitable<> create_missing(Error error);
-    Awaitable<> push_batch();
     Awaitable<> check_readme();
+
+    // Copies (upload_copies.cpp).
     Awaitable<> resolve_copies(std::string base);
     Awaitable<> copy_within(PushChange* change, std::string base);
     Awaitable<> copy_content(PushChange* change);
-    Awaitable<> finish();
-    Awaitable<> share_with_cache(std::string commit);
-    Awaitable<> share(std::string commit);
-    Awaitable<> save(std::vector<PushChange> changes);
-    Awaitable<std::optional<Turns::Turn>> turn_of_large();
-    bool has_left() const;
-    void count();
 
     // The content of files (upload_content.cpp).
     class Reader;
@@ -126,13 +127,20 @@ class UploadWork final : public Work {
     Awaitable<std::string> send_commit(SentCommit commit, std::vector<hub::CommitLine> lines);
     Awaitable<> recover(Error error);
     Awaitable<> forget_commit();
+    Awaitable<> commit_is_in(std::string commit);
+    Awaitable<> open_pull_request(std::string base);
+    Error conflict(const std::string& head) const;
+
+    // Those whose answer was lost (upload_recovery.cpp).
     Awaitable<> settle_pending();
     Awaitable<std::string> arrived_as(std::string head);
     Awaitable<bool> is_ours(std::string commit);
-    Awaitable<> commit_is_in(std::string commit);
-    Awaitable<> open_pull_request(std::string base);
     Awaitable<std::optional<std::uint64_t>> lost_pull_request(std::vector<std::string> bases);
-    Error conflict(const std::string& head) const;
+
+    // The end (upload_ending.cpp).
+    Awaitable<> finish();
+    Awaitable<> share_with_cache(std::string commit);
+    Awaitable<> share(std::string commit);
 
     const UploadContext& context_;
     const FindAttached& attached_;
