@@ -175,8 +175,10 @@ Error read_refusal(dom::element element, std::string_view where) {
     if (element["message"].get(message) == simdjson::SUCCESS) {
         said = spoken_text(message);
     }
-    return Error{kind_of(code), fmt::format("the Hub does not take {}{}{}", where,
-                                            said.empty() ? "" : ": ", said)};
+    const ErrorKind kind = kind_of(code);
+    return Error{
+        kind, fmt::format("the Hub does not take {}{}{}", where, said.empty() ? "" : ": ", said),
+        kind == ErrorKind::invalid_request ? "make the file smaller, or leave it out" : ""};
 }
 
 /// The values of an object's answer that matter.

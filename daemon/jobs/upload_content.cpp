@@ -281,7 +281,11 @@ Awaitable<> UploadWork::send(PushChange* change, std::shared_ptr<const UniqueFd>
             gained_ += mark.gained();
             std::erase(in_air_, &mark);
         }};
-        co_await context_.objects.send(std::move(order));
+        try {
+            co_await context_.objects.send(std::move(order));
+        } catch (const Error& error) {
+            throw error.with_context(fmt::format("pushing '{}'", change->path));
+        }
     }
     require_unchanged(*change);
     change->sent = true;

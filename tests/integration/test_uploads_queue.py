@@ -184,6 +184,33 @@ def test_a_push_to_a_repo_that_is_made_later(
     assert titles(hub, repo) == ["Once"]
 
 
+TOO_LARGE = {
+    "said of the object": {"kind": "object_error", "code": 413, "message": "At most 50 GB"},
+    "said by the storage": {"kind": "status", "status": 413, "match": PUT},
+    "said of the commit": {"kind": "status", "status": 413, "match": {"path": "/commit/"}},
+}
+
+
+@pytest.mark.parametrize("fault", TOO_LARGE.values(), ids=TOO_LARGE.keys())
+def test_files_over_the_hubs_limits(
+    box: Daemon, hub: TestHub, repo: str, fault: dict[str, object]
+) -> None:
+    hub.faults.add(**fault, times=None)
+    number = submit(box, repo, {"w.bin": LARGE}, message="Once")
+    failure = wait_for_state(box, number, "failed")["failure"]
+    assert failure["name"] == "org.wharf.InvalidRequest"
+    if fault["kind"] == "object_error":
+        assert "At most 50 GB" in failure["message"]
+    if "/commit/" not in str(fault):
+        assert failure["message"].startswith("pushing 'w.bin': ")
+    assert failure["hint"]
+    hub.faults.clear()  # as when the limit was raised
+    call(box, "Jobs.Retry", id=number)
+    done(box, number)
+    assert titles(hub, repo) == ["Once"] and tree(hub, repo)["w.bin"] == LARGE
+    nothing_is_staged(box)
+
+
 def test_cancelling_a_failed_push_frees_its_staging(box: Daemon, hub: TestHub) -> None:
     number = submit(box, repo_name("nowhere"), {"a.txt": b"a"})
     wait_for_state(box, number, "failed")
