@@ -49,9 +49,9 @@ class Closings {
             return ::close(fd);
         };
     }
-    int hang(const UniqueFd& fd) {
+    void hang(const UniqueFd& fd) {
+        const std::scoped_lock lock{mutex_};
         hanging_.insert(fd.value());
-        return fd.value();
     }
     void let_go() { release_.set_value(); }
     bool was_on_this_thread() {
