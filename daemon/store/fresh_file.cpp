@@ -95,6 +95,9 @@ void FreshFile::write_at(std::uint64_t offset, std::span<const std::byte> piece,
 }
 
 void FreshFile::set_size(std::uint64_t size) {
+    if (stamp_of(fd()).size == size) {
+        return; // XFS would write the last block of a clone, and so no longer share it
+    }
     if (::ftruncate(fd(), static_cast<off_t>(size)) != 0) {
         throw disk_error(fmt::format("sizing {}", path()), folders_.staging().path(), size, errno);
     }

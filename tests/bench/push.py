@@ -4,8 +4,9 @@
 
 One file of 4 GiB, sent in parts of 64 MiB, the same sent whole, and 2,000 files of 1 to 50 KiB, to the
 test Hub on this machine, each time into a new repo. `hf upload` without Xet reads the files where
-they are; wharf stages them first, and where the file system cannot clone that is a copy. Its CPU is
-that of daemon and command together. How long Submit takes is what test_reflink_push.py prints.
+they are, as `wharf upload --attached` does; else wharf stages them first, and where the file system
+cannot clone that is a copy. Its CPU is that of daemon and command together. How long Submit takes is
+what test_reflink_push.py prints.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.hub.remote import HubProcess  # noqa: E402
 from tests.support.client_venvs import WITHOUT_XET, ensure  # noqa: E402
 from tests.support.daemon import Daemon  # noqa: E402
 
-OURS, THEIRS = "wharf upload", "hf upload"
+OURS, ATTACHED, THEIRS = "wharf upload", "wharf upload --attached", "hf upload"
 TOKEN = "hf_alice"
 PART = 64 * MIB
 
@@ -72,7 +73,11 @@ class Contest:
         self._admin.configure(lfs_part_size=PART, lfs_multipart_above=case.parts_above)
 
     def clients(self) -> dict[str, Callable[[], Run]]:
-        return {OURS: lambda: self._push(self._wharf), THEIRS: lambda: self._push(self._official)}
+        return {
+            OURS: lambda: self._push(self._wharf),
+            ATTACHED: lambda: self._push(lambda *at: self._wharf(*at, "--attached")),
+            THEIRS: lambda: self._push(self._official),
+        }
 
     def _push(self, client: Callable[[str, Path], Run]) -> Run:
         """A large file is gone afterwards. Small ones stay: ext4 is slow for minutes where thousands
@@ -98,11 +103,10 @@ class Contest:
         log = {"log_level": "warning"}
         return Daemon(self._hub.endpoint, work / "wharf", hub=self._settings, daemon=log)
 
-    def _wharf(self, repo: str, work: Path) -> Run:
+    def _wharf(self, repo: str, work: Path, *options: str) -> Run:
+        order = ("upload", repo, str(self._case.folder), "--quiet", "--token", TOKEN, *options)
         with self.daemon(work) as daemon:
-            return run_wharf(
-                daemon, "upload", repo, str(self._case.folder), "--quiet", "--token", TOKEN
-            )
+            return run_wharf(daemon, *order)
 
     def _official(self, repo: str, work: Path) -> Run:
         environment = {
