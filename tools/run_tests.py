@@ -37,6 +37,7 @@ SANITIZERS = {
 }
 
 DOCTEST = re.compile(r"test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped")
+DOCTEST_ERROR = re.compile(r"^\S+:\d+: (?:FATAL )?ERROR: .*", re.MULTILINE)
 LOG_LINES_SHOWN = 60
 LONGEST_TEST = 180
 """Seconds after which one Python test is taken to hang."""
@@ -91,6 +92,10 @@ class Log:
         if self.run(*command, **options) != 0:
             raise StepFailed(what)
 
+    def add(self, line: str) -> None:
+        with open(self.path, "a") as out:
+            print(line, file=out)
+
     def text(self) -> str:
         return self.path.read_text(errors="replace")
 
@@ -120,11 +125,15 @@ def unit_tests(build: Path, wanted: set[str] | None) -> dict[str, str]:
     }
 
 
-def count_unit_tests(build: Path) -> Outcome:
+def unit_results(build: Path) -> list[dict[str, str]]:
+    """What meson wrote of each program: `name`, `result` and all of its `stdout`."""
+    return [json.loads(line) for line in (build / "meson-logs" / "testlog.json").read_text().splitlines()]
+
+
+def count_unit_tests(results: list[dict[str, str]]) -> Outcome:
     """Sums up what the doctest programs said; one that said nothing counts as one test."""
     total = Outcome()
-    for line in (build / "meson-logs" / "testlog.json").read_text().splitlines():
-        test = json.loads(line)
+    for test in results:
         ok = test["result"] == "OK"
         if said := DOCTEST.search(test.get("stdout") or ""):
             passed, failed, skipped = map(int, said.groups())
@@ -149,8 +158,13 @@ def unit(kind: str, wanted: set[str] | None = None) -> Callable[[Log], Outcome]:
             "meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs",
             "--num-processes", JOBS, "--timeout-multiplier", "4", *tests, env=SANITIZERS,
         )
-        outcome = count_unit_tests(build)
+        results = unit_results(build)
+        outcome = count_unit_tests(results)
         outcome.failed = max(outcome.failed, int(code != 0))
+        # meson shows the end of what a program said, where the checks that failed may not be.
+        for test in results:
+            for error in DOCTEST_ERROR.findall(test.get("stdout") or "")[:5]:
+                log.add(f"{test['name']}: {error}")
         return outcome
 
     return run
